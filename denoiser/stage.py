@@ -1,0 +1,68 @@
+"""The denoise stage of the ISP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from isp.errors import ConfigError
+from isp.stage import Domain, Parameters, Signal
+
+if TYPE_CHECKING:
+    from denoiser.denoise import Denoiser
+
+
+class DenoiseParameters(Parameters):
+    """How strongly, and with which model."""
+
+    strength: float = Field(
+        1.0,
+        ge=0,
+        le=1.5,
+        description="0 leaves the noise, 1 removes what the noise model states, more treats it as stronger",
+    )
+    model: str = Field("auto", description="auto, a shipped model's name, or the path of a .safetensors file")
+    tile_px: int = Field(1024, ge=16, le=16384, description="side of the tiles: memory and speed, not the result")
+
+
+class Denoise:
+    """Removes noise from the linear mosaic with the Feature-Align Network."""
+
+    name: ClassVar[str] = "denoise"
+    summary: ClassVar[str] = "neural RAW denoising, driven by the noise model"
+    transitions: ClassVar[Mapping[Domain, Domain]] = {Domain.LINEAR_MOSAIC: Domain.LINEAR_MOSAIC}
+    needs_noise: ClassVar[bool] = True
+    Parameters: ClassVar[type[Parameters]] = DenoiseParameters
+
+    def __call__(self, signal: Signal, parameters: DenoiseParameters, /) -> Signal:
+        """The signal denoised; its noise model is that of the source, for what is left is no longer white."""
+        if parameters.strength == 0:
+            return signal
+        if signal.noise is None or signal.cfa is None:
+            raise ConfigError(
+                "denoise: no noise model", expected="a noise model from the file, the user or an estimate"
+            )
+        data = signal.data
+        # The noise model holds before lens shading was corrected.
+        if signal.shading_gain is not None:
+            data = data / signal.shading_gain
+        height, width = data.shape
+        even = np.pad(data, ((0, height % 2), (0, width % 2)), mode="reflect") if height % 2 or width % 2 else data
+        clean = _denoiser(parameters.model, parameters.tile_px).denoise(
+            even, signal.cfa, signal.noise.shot, signal.noise.read, strength=parameters.strength
+        )[:height, :width]
+        if signal.shading_gain is not None:
+            clean *= signal.shading_gain
+        return replace(signal, data=clean)
+
+
+@lru_cache(maxsize=2)
+def _denoiser(model: str, tile_px: int) -> Denoiser:
+    from denoiser.denoise import Denoiser
+
+    return Denoiser(model, tile_px=tile_px)

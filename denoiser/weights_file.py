@@ -1,0 +1,80 @@
+"""Weights on disk: safetensors, with the network's shape and name in the header."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from denoiser.network import Architecture, FeatureAlignNetwork
+from isp.errors import ConfigError, InputError
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+FORMAT_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a weights file says of itself. shot_range: noise levels that it was trained for."""
+
+    name: str
+    architecture: Architecture
+    shot_range: tuple[float, float]
+
+
+def save(path: Path, network: FeatureAlignNetwork, name: str, shot_range: tuple[float, float]) -> None:
+    """Writes float32 weights; the file appears whole or not at all."""
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "architecture": json.dumps(network.architecture.as_dict()),
+        "shot_range": json.dumps(list(shot_range)),
+    }
+    tensors = {k: v.detach().float().contiguous().cpu().clone() for k, v in network.state_dict().items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def load(path: Path) -> tuple[FeatureAlignNetwork, WeightsHeader]:
+    """The network, in evaluation mode on the CPU, and its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+        if metadata["format_version"] != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: weights of format {metadata['format_version']}",
+                expected=f"format {FORMAT_VERSION}",
+                remedy="use the release of this program that wrote them",
+            )
+        low, high = json.loads(metadata["shot_range"])
+        header = WeightsHeader(
+            metadata["name"], Architecture.from_dict(json.loads(metadata["architecture"])), (low, high)
+        )
+        network = FeatureAlignNetwork(header.architecture)
+        network.load_state_dict(tensors)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"{path}: not usable as weights ({str(error).splitlines()[0]})",
+            expected="a safetensors file written by `python -m denoiser train`",
+        ) from error
+    return network.eval().requires_grad_(False), header
+
+
+def find(model: str) -> Path:
+    """File of a shipped model by name, or of a path to one's own."""
+    shipped = {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
+    if model in shipped:
+        return shipped[model]
+    path = Path(model)
+    if path.suffix == ".safetensors" and path.is_file():
+        return path
+    raise ConfigError(
+        f"model {model!r} is neither shipped nor a .safetensors file",
+        expected=f"auto, one of {', '.join(shipped)}, or a path",
+    )

@@ -1,0 +1,158 @@
+"""The contract of `denoise_mosaic` and `Denoiser`."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from denoiser import Denoiser, denoise_mosaic, weights_file
+from denoiser.network import Architecture, FeatureAlignNetwork
+from isp.cfa import Cfa
+from isp.errors import ConfigError, InputError
+
+SHOT, READ = 4e-3, 9.6e-5
+
+
+def scene(
+    height: int, width: int, seed: int = 0, shot: float = SHOT, read: float = READ
+) -> tuple[np.ndarray, np.ndarray]:
+    """(clean, noisy) mosaic of a smooth grey scene."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    clean = 0.3 + 0.25 * np.sin(y / 23) * np.cos(x / 31)
+    noisy = rng.poisson(clean / shot) * shot + rng.normal(0, read**0.5, clean.shape)
+    return clean.astype(np.float32), noisy.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network whose every weight is at work, so that seams and halos would show."""
+    torch.manual_seed(5)
+    network = FeatureAlignNetwork()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            nn.init.kaiming_uniform_(parameter)
+    with torch.no_grad():
+        network.head.weight *= 0.1
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    weights_file.save(path, network, "random", (5e-5, 2e-2))
+    return str(path)
+
+
+@pytest.mark.parametrize("cfa", Cfa)
+def test_removes_noise_in_every_phase(cfa: Cfa) -> None:
+    clean, noisy = scene(128, 160)
+    out = denoise_mosaic(noisy, cfa, SHOT, READ)
+    before, after = np.square(noisy - clean).mean(), np.square(out - clean).mean()
+    assert out.dtype == np.float32
+    assert after < before / 20
+
+
+@pytest.mark.parametrize("tile_px", [16, 48, 100, 256])
+@pytest.mark.parametrize("cfa", [Cfa.RGGB, Cfa.GBRG])
+def test_tile_size_does_not_change_the_result(random_model: str, tile_px: int, cfa: Cfa) -> None:
+    _, noisy = scene(118, 94)
+    whole = Denoiser(random_model, tile_px=4096).denoise(noisy, cfa, SHOT, READ)
+    tiled = Denoiser(random_model, tile_px=tile_px).denoise(noisy, cfa, SHOT, READ)
+    assert np.abs(whole - noisy).max() > 0.01
+    assert np.abs(tiled - whole).max() <= 1e-5
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 64), (30, 2), (34, 18)])
+def test_any_even_size(shape: tuple[int, int]) -> None:
+    _, noisy = scene(*shape)
+    out = denoise_mosaic(noisy, "GRBG", SHOT, READ)
+    assert out.shape == shape
+    assert np.isfinite(out).all()
+
+
+def test_no_noise_is_the_identity() -> None:
+    _, noisy = scene(64, 64)
+    assert np.array_equal(denoise_mosaic(noisy, "RGGB", 0.0, 0.0), noisy)
+    assert np.abs(denoise_mosaic(noisy, "RGGB", 1e-12, 1e-14) - noisy).max() < 1e-4
+
+
+def test_values_below_black_survive() -> None:
+    rng = np.random.default_rng(1)
+    noisy = rng.normal(0, READ**0.5, (256, 256)).astype(np.float32)
+    out = denoise_mosaic(noisy, "RGGB", SHOT, READ)
+    assert out.min() < 0
+    assert abs(out.mean()) < 0.1 * READ**0.5
+
+
+def test_strength_is_monotone_from_nothing() -> None:
+    clean, noisy = scene(128, 128)
+    left = [
+        float(np.square(denoise_mosaic(noisy, "RGGB", SHOT, READ, strength=s) - clean).mean()) for s in (0, 0.3, 0.7, 1)
+    ]
+    assert np.array_equal(denoise_mosaic(noisy, "RGGB", SHOT, READ, strength=0), noisy)
+    assert left == sorted(left, reverse=True)
+    change = [
+        float(np.square(denoise_mosaic(noisy, "RGGB", SHOT, READ, strength=s) - noisy).mean()) for s in (0.5, 1, 1.5)
+    ]
+    assert change == sorted(change)
+
+
+def test_noise_per_colour_is_told_to_its_planes(random_model: str) -> None:
+    _, noisy = scene(64, 64)
+    model = Denoiser(random_model)
+    same = model.denoise(noisy, "RGGB", (SHOT,) * 3, (READ,) * 3)
+    assert np.array_equal(same, model.denoise(noisy, "RGGB", SHOT, READ))
+    red = model.denoise(noisy, "RGGB", (2 * SHOT, SHOT, SHOT), READ)
+    assert np.abs(red - same)[0::2, 0::2].max() > 1e-3
+
+
+def test_four_threads_agree_with_one(random_model: str) -> None:
+    model = Denoiser(random_model, tile_px=64)
+    frames = [scene(96, 96, seed)[1] for seed in range(8)]
+    alone = [model.denoise(frame, "BGGR", SHOT, READ) for frame in frames]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda frame: model.denoise(frame, "BGGR", SHOT, READ), frames))
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_progress_counts_tiles() -> None:
+    seen: list[tuple[int, int]] = []
+    Denoiser(tile_px=64).denoise(scene(128, 64)[1], "RGGB", SHOT, READ, progress=lambda *at: seen.append(at))
+    assert seen == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cfa": "RGBG"}, "RGGB, BGGR, GRBG, GBRG"),
+        ({"mosaic": np.zeros((5, 4), np.float32)}, "even"),
+        ({"mosaic": np.full((4, 4), np.nan, np.float32)}, "not finite"),
+        ({"shot": -1.0}, "shot"),
+        ({"read": (1.0, 2.0)}, "read"),
+        ({"strength": 2.0}, "0 to 1.5"),
+        ({"model": "no_such_model"}, "universal"),
+    ],
+)
+def test_wrong_arguments_are_named(change: dict[str, object], message: str) -> None:
+    arguments = {"mosaic": np.zeros((4, 4), np.float32), "cfa": "RGGB", "shot": SHOT, "read": READ, **change}
+    with pytest.raises(ConfigError, match=message):
+        denoise_mosaic(**arguments)
+
+
+def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"\x10\0\0\0\0\0\0\0{not json at all")
+    with pytest.raises(InputError, match="not usable as weights"):
+        Denoiser(str(path))
+
+
+def test_weights_travel_with_their_architecture(tmp_path: Path) -> None:
+    architecture = Architecture((8, 8), (1, 1), (1,))
+    path = tmp_path / "small.safetensors"
+    weights_file.save(path, FeatureAlignNetwork(architecture), "small", (1e-4, 1e-3))
+    network, header = weights_file.load(path)
+    assert header == weights_file.WeightsHeader("small", architecture, (1e-4, 1e-3))
+    assert network.architecture == architecture
+    assert list(tmp_path.iterdir()) == [path]
