@@ -1,4 +1,4 @@
-"""Commands around the denoiser: `python -m denoiser train|calibrate`."""
+"""Commands around the denoiser: `python -m denoiser train|evaluate|calibrate`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from denoiser import cli_calibrate, cli_train
+from denoiser import cli_calibrate, cli_evaluate, cli_train
 from isp.errors import UserError
 
 
@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m denoiser", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_train.add_parser(commands)
+    cli_evaluate.add_parser(commands)
     cli_calibrate.add_parser(commands)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -1,0 +1,108 @@
+"""Real noise: bursts of a static scene against the mean of their other frames, and one exposure against a longer one.
+
+    python benchmarks/real_noise.py --imx296 FOLDER --mt9m001 FOLDER [--pictures OUT]
+
+`--imx296`: bursts as .npz with `median` [H, W] and `delta` [N, H, W], BGGR, 10 bits, black 60.
+`--mt9m001`: three exposures of a static scene, uint8 1280x1024 RGGB: *0x2fff.raw (3/8 s, the truth where it
+is below 140 DN), *0x0fff.raw (1/8 s). Prints a table of PSNR in dB, before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from denoiser import Denoiser
+from isp.cfa import Cfa
+from isp.noise.estimate import estimate_noise
+from isp.noise.model import NoiseModel, NoiseOrigin
+
+IMX296_NOISE = NoiseModel.uniform(9.4e-5, 2.7e-7, NoiseOrigin.CALIBRATION)
+IMX296_BLACK, IMX296_WHITE = 60.0, 1023.0
+MT9M001_SHAPE, MT9M001_VALID_DN, MT9M001_RATIO = (1024, 1280), 140, 3.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR in dB against the truth, peak 1."""
+
+    name: str
+    noise: NoiseModel
+    before_db: float
+    after_db: float
+
+
+def psnr(error: np.ndarray) -> float:
+    return float(-10 * np.log10(np.square(error, dtype=np.float64).mean()))
+
+
+def imx296(folder: Path, denoiser: Denoiser, frames: int) -> list[Score]:
+    """Frame i of a burst against the mean of all others, which is free of its noise."""
+    scores = []
+    for path in sorted(folder.glob("scene*.npz")):
+        with np.load(path) as burst:
+            base, delta = burst["median"].astype(np.float32), burst["delta"]
+        captured = (base + delta - IMX296_BLACK) / (IMX296_WHITE - IMX296_BLACK)
+        total = captured.sum(0, dtype=np.float64)
+        before, after = [], []
+        for frame in captured[:frames]:
+            truth = (total - frame) / (len(captured) - 1)
+            noisy = frame.astype(np.float32)
+            clean = denoiser.denoise(noisy, Cfa.BGGR, IMX296_NOISE.shot, IMX296_NOISE.read)
+            before.append(psnr(noisy - truth))
+            after.append(psnr(clean - truth))
+        scores.append(Score(f"IMX296 {path.stem}", IMX296_NOISE, float(np.mean(before)), float(np.mean(after))))
+    return scores
+
+
+def mt9m001(folder: Path, denoiser: Denoiser, pictures: Path | None) -> list[Score]:
+    """The 1/8 s frame against a third of the 3/8 s one, where that is not near full."""
+    (long_path,), (short_path,) = folder.glob("*0x2fff.raw"), folder.glob("*0x0fff.raw")
+    long, short = (np.fromfile(p, np.uint8).reshape(MT9M001_SHAPE).astype(np.float32) for p in (long_path, short_path))
+    mask = cv2.dilate((long >= MT9M001_VALID_DN).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+    noisy = short / 255
+    model = estimate_noise(noisy, Cfa.RGGB)
+    clean = denoiser.denoise(noisy, Cfa.RGGB, model.shot, model.read)
+    # One scale for each comparison: the exposure ratio is not exactly three, and black is not exactly zero.
+    scores = []
+    truth = long / 255
+    slope, offset = np.polyfit(truth[mask], noisy[mask], 1)
+    target = slope * truth + offset
+    scores.append(Score("MT9M001 1/8 s", model, psnr((noisy - target)[mask]), psnr((clean - target)[mask])))
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+        for name, mosaic in (("noisy", noisy), ("denoised", clean), ("truth", target)):
+            rgb = cv2.cvtColor((np.clip(mosaic * 2, 0, 1) * 65535).astype(np.uint16), cv2.COLOR_BayerRGGB2BGR)
+            cv2.imwrite(str(pictures / f"mt9m001_{name}.png"), ((rgb / 65535) ** (1 / 2.2) * 255).astype(np.uint8))
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--imx296", type=Path)
+    parser.add_argument("--mt9m001", type=Path)
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--frames", type=int, default=3, help="frames scored of each burst")
+    parser.add_argument("--pictures", type=Path)
+    arguments = parser.parse_args()
+    denoiser = Denoiser(arguments.model, tile_px=1024)
+    scores: list[Score] = []
+    if arguments.imx296:
+        scores += imx296(arguments.imx296, denoiser, arguments.frames)
+    if arguments.mt9m001:
+        scores += mt9m001(arguments.mt9m001, denoiser, arguments.pictures)
+    print("| capture | noise model (green shot, read) | noisy dB | denoised dB | gain dB |\n|---|---|---|---|---|")
+    for s in scores:
+        gain = s.after_db - s.before_db
+        print(
+            f"| {s.name} | {s.noise.shot[1]:.2e}, {s.noise.read[1]:.2e} "
+            f"| {s.before_db:.2f} | {s.after_db:.2f} | {gain:+.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
