@@ -58,6 +58,9 @@ _NOT_CARRIED_DNG = frozenset(
         Tag.SubTileBlockSize,
         Tag.RowInterleaveFactor,
         Tag.ColumnInterleaveFactor,
+        Tag.JXLDistance,
+        Tag.JXLEffort,
+        Tag.JXLDecodeSpeed,
         Tag.RawToPreviewGain,
         Tag.CacheVersion,
     }

@@ -192,6 +192,9 @@ class Tag(IntEnum):
     DefaultUserCrop = 51125
     ProfileGainTableMap = 52525
     ColumnInterleaveFactor = 52547
+    JXLDistance = 52553
+    JXLEffort = 52554
+    JXLDecodeSpeed = 52555
 
 
 class Photometric(IntEnum):

@@ -111,6 +111,7 @@ def make_dng(
     rows_per_strip: int | None = None,
     tile: tuple[int, int] | None = None,
     byteorder: Literal["<", ">"] = "<",
+    bigtiff: bool = False,
 ) -> Path:
     """Write `mosaic` ([H, W], or [H, W, 3] with `cfa=None` for LinearRaw) and return `path`.
 
@@ -187,7 +188,7 @@ def make_dng(
         main.append((EXIF_PLACEHOLDER, LONG, 1, 0))
     main += extra_main_tags
 
-    _write(path, mosaic, raw, main, raw_in_subifd, compression, predictor, rows_per_strip, tile, byteorder)
+    _write(path, mosaic, raw, main, raw_in_subifd, compression, predictor, rows_per_strip, tile, byteorder, bigtiff)
     if bits is not None:
         _overwrite_value(path, 258, bits)
     if exif:
@@ -206,6 +207,7 @@ def _write(
     rows_per_strip: int | None,
     tile: tuple[int, int] | None,
     byteorder: str,
+    bigtiff: bool,
 ) -> None:
     options: dict[str, object] = {"photometric": 34892 if mosaic.ndim == 3 else 32803, "metadata": None}
     options |= {"compression": compression, "predictor": predictor, "tile": tile, "software": False}
@@ -213,7 +215,7 @@ def _write(
         options["rowsperstrip"] = rows_per_strip or mosaic.shape[0]
     if mosaic.ndim == 3:
         options["planarconfig"] = "contig"
-    with tifffile.TiffWriter(path, byteorder=byteorder) as tiff:
+    with tifffile.TiffWriter(path, byteorder=byteorder, bigtiff=bigtiff) as tiff:
         if raw_in_subifd:
             thumbnail = np.full((8, 12, 3), 128, np.uint8)
             tiff.write(
