@@ -66,12 +66,17 @@ def rawbench_rows(bench: Path, each: bool) -> None:
     import rawbench
 
     levels: dict[str, list[Row]] = {}
+    grain: dict[str, float] = {}
     for scene in rawbench.scenes(bench / "kodak"):
         quantisation = 1 / 12 / (rawbench.WHITE - rawbench.PEDESTAL) ** 2
         row = judge(scene.name, scene.noisy, Cfa(scene.cfa), scene.shot, scene.read + quantisation, scene.clean)
         levels.setdefault(scene.level, []).append(row)
+        if scene.name not in grain:
+            grain[scene.name] = estimate_noise(scene.clean, Cfa(scene.cfa)).shot[1]
     for level, rows in levels.items():
         show(f"rawbench {level}", rows, each)
+    low, middle, high = np.percentile(list(grain.values()), [10, 50, 90])
+    print(f"rawbench, no noise added: shot {middle:.1e} [{low:.1e} {high:.1e}], the photographs' own grain")
 
 
 def imx296_rows(folder: Path, each: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from denoiser.network import Architecture, FeatureAlignNetwork
+from isp.atomic import replacing
 from isp.errors import ConfigError, InputError
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -35,9 +35,8 @@ def save(path: Path, network: FeatureAlignNetwork, name: str, shot_range: tuple[
         "shot_range": json.dumps(list(shot_range)),
     }
     tensors = {k: v.detach().float().contiguous().cpu().clone() for k, v in network.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load(path: Path) -> tuple[FeatureAlignNetwork, WeightsHeader]:

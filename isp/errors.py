@@ -9,6 +9,10 @@
 | 4    | no board                                  | (targets)       |
 | 5    | link failure                              | (targets)       |
 | 6    | board error                               | (targets)       |
+| 130  | interrupted (Ctrl-C)                      |                 |
+
+A command over several files goes on after a failure and ends with the first failure's code; a fault
+of the program itself counts as 1.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class SourceTag:
     count: int
     value: object
     ifd: str = "main"
-    """Where it stood: "main" (IFD 0), "raw" (the IFD of the mosaic), or "exif"."""
+    """Where it stood: "main" (IFD 0), "raw" (the IFD of the mosaic), "exif" or "gps"."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+_PACKAGES = ("isp", "denoiser")
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the captures in {folder} are not on this machine")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands set up logging for the whole process; what one test set must not reach the next."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    levels = {name: logging.getLogger(name).level for name in _PACKAGES}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)

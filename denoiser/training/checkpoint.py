@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from isp.atomic import replacing
 from isp.errors import ConfigError, InputError
 
 FILE_NAME = "checkpoint.pt"
@@ -40,13 +41,11 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     path = folder / FILE_NAME
-    temporary = path.with_suffix(".tmp")
     values = {**vars(checkpoint), "history": [vars(point) for point in checkpoint.history]}
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(values, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def load(folder: Path, recipe: dict[str, object]) -> Checkpoint | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from denoiser.training.checkpoint import HistoryPoint
+from isp.atomic import replacing
 
 WIDTH, HEIGHT, MARGIN = 960, 540, 60
 COLOURS = ((176, 96, 32), (64, 144, 32), (32, 128, 208), (48, 48, 208), (160, 64, 160))
@@ -43,9 +43,8 @@ def draw_curve(path: Path, history: Sequence[HistoryPoint], shots: Sequence[floa
     )
     _text(picture, f"step {int(steps[-1])}", (round(x[-1]) - 60, HEIGHT - 24))
     encoded = cv2.imencode(".png", picture)[1]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(encoded.tobytes())
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
 
 
 def _text(picture: np.ndarray, text: str, at: tuple[int, int]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from denoiser.training.noise_synthesis import NoisyBatch
 
-DARK_BIAS_WEIGHT = 4.0
+DARK_BIAS_WEIGHT = 12.0
 DARK_LEVEL = 0.02
 DARK_PIXELS_AT_LEAST = 64.0
 

@@ -16,7 +16,8 @@ from isp.errors import InputError
 from isp.noise.model import NoiseModel
 from isp.raw_frame import RawFrame
 from isp.writers.dng_file import CfaPicture, with_defaults, write_dng
-from isp.writers.source_fields import carried, colour_fields, exposure_fields
+from isp.writers.exif import exposure_fields
+from isp.writers.source_fields import carried, colour_fields
 from isp.writers.tiff_ifd import Field, rationals, text
 
 WHITE_DN = 0xFFFF

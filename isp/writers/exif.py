@@ -7,13 +7,12 @@ TIFF file has anyway.
 from __future__ import annotations
 
 import io
-import struct
+from fractions import Fraction
 
 from isp.colour.colour_space import ColourSpace
 from isp.dng.tags import Tag, TiffType
-from isp.raw_frame import RawFrame
-from isp.writers import tiff_ifd
-from isp.writers.tiff_ifd import Field, Ifd, numbers, rationals, text
+from isp.raw_frame import Exposure, RawFrame
+from isp.writers.tiff_ifd import Field, Ifd, numbers, rationals, text, write_structure
 
 _FLASHPIX_VERSION = 40960
 _COLOR_SPACE = 40961
@@ -36,28 +35,32 @@ def main_fields(frame: RawFrame) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def exif_fields(frame: RawFrame, space: ColourSpace) -> tuple[Field, ...]:
-    """Fields of the EXIF directory. What the capture's file did not tell is left out."""
-    exposure = frame.exposure
-    fields = [
-        Field(Tag.ExifVersion, TiffType.UNDEFINED, b"0232"),
-        Field(_FLASHPIX_VERSION, TiffType.UNDEFINED, b"0100"),
-        numbers(_COLOR_SPACE, TiffType.SHORT, _COLOR_SPACE_SRGB if space is ColourSpace.SRGB else _COLOR_SPACE_OTHER),
-    ]
-    if exposure.time_s is not None and exposure.time_s > 0:
+def exposure_fields(exposure: Exposure) -> tuple[Field, ...]:
+    """What is known of the exposure, as EXIF tags."""
+    fields = [Field(Tag.ExifVersion, TiffType.UNDEFINED, b"0232")]
+    if exposure.time_s:
         fields.append(numbers(Tag.ExposureTime, TiffType.RATIONAL, _time_fraction(exposure.time_s)))
-    if exposure.aperture_f is not None and exposure.aperture_f > 0:
+    if exposure.aperture_f:
         fields.append(rationals(Tag.FNumber, TiffType.RATIONAL, exposure.aperture_f, denominator=100))
-    if exposure.iso is not None and exposure.iso > 0:
-        iso = min(round(exposure.iso), _LARGEST_SHORT)
-        fields.append(numbers(Tag.PhotographicSensitivity, TiffType.SHORT, iso))
-    if exposure.focal_length_mm is not None and exposure.focal_length_mm > 0:
-        fields.append(rationals(Tag.FocalLength, TiffType.RATIONAL, exposure.focal_length_mm, denominator=100))
+    if exposure.iso:
+        fields.append(numbers(Tag.PhotographicSensitivity, TiffType.SHORT, min(round(exposure.iso), 0xFFFF)))
     if exposure.taken:
         fields.append(text(Tag.DateTimeOriginal, exposure.taken))
+    if exposure.focal_length_mm:
+        fields.append(rationals(Tag.FocalLength, TiffType.RATIONAL, exposure.focal_length_mm, denominator=100))
     if exposure.lens:
         fields.append(text(Tag.LensModel, exposure.lens))
     return tuple(fields)
+
+
+def exif_fields(frame: RawFrame, space: ColourSpace) -> tuple[Field, ...]:
+    """Fields of the EXIF directory. What the capture's file did not tell is left out."""
+    colour = _COLOR_SPACE_SRGB if space is ColourSpace.SRGB else _COLOR_SPACE_OTHER
+    return (
+        *exposure_fields(frame.exposure),
+        Field(_FLASHPIX_VERSION, TiffType.UNDEFINED, b"0100"),
+        numbers(_COLOR_SPACE, TiffType.SHORT, colour),
+    )
 
 
 def size_fields(height: int, width: int) -> tuple[Field, ...]:
@@ -71,18 +74,11 @@ def size_fields(height: int, width: int) -> tuple[Field, ...]:
 def exif_block(main: tuple[Field, ...], exif: tuple[Field, ...]) -> bytes:
     """The two directories as a TIFF structure of their own, to be embedded in a JPEG or PNG."""
     out = io.BytesIO()
-    out.write(b"II*\0\0\0\0\0")
-    start = tiff_ifd._append(out, Ifd(main, children=((Tag.ExifIFD, Ifd(exif)),)))
-    out.seek(4)
-    out.write(struct.pack("<I", start))
+    write_structure(out, Ifd(main, children=((Tag.ExifIFD, Ifd(exif)),)))
     return out.getvalue()
 
 
 def _time_fraction(time_s: float) -> tuple[int, int]:
-    """Numerator and denominator; 1/n for a short time, as cameras write it."""
-    if time_s < 0.3:
-        inverse = 1.0 / time_s
-        if abs(inverse - round(inverse)) < 0.01 * inverse:
-            return 1, round(inverse)
-        return round(time_s * 1_000_000), 1_000_000
-    return round(time_s * 1000), 1000
+    """Numerator and denominator, small ones where they do: 1/125 rather than 8000/1000000."""
+    fraction = Fraction(time_s).limit_denominator(10_000_000)
+    return fraction.numerator, fraction.denominator

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from isp.atomic import replacing
 from isp.colour.colour_space import ColourSpace
 from isp.errors import ConfigError
 from isp.raw_frame import RawFrame
-from isp.report.atomic import replacing
 from isp.shown_area import shown_area
 
 

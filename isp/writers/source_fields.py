@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from isp.colour.chromaticity import D65_XY, REC709_PRIMARIES, rgb_to_xyz
 from isp.dng.tags import Tag, TiffType
-from isp.raw_frame import CalibrationIlluminant, Exposure, RawFrame, SourceTag
-from isp.writers.tiff_ifd import Field, numbers, rationals, text
+from isp.raw_frame import CalibrationIlluminant, RawFrame, SourceTag
+from isp.writers.tiff_ifd import Field, numbers, rationals
 
 REWRITTEN = frozenset(
     {
@@ -76,30 +74,6 @@ def colour_fields(frame: RawFrame) -> tuple[Field, ...]:
     if frame.baseline_exposure_ev != 0:
         fields.append(rationals(Tag.BaselineExposure, TiffType.SRATIONAL, frame.baseline_exposure_ev, denominator=1000))
     return tuple(fields)
-
-
-def exposure_fields(exposure: Exposure) -> tuple[Field, ...]:
-    """What is known of the exposure, as EXIF tags."""
-    fields = [Field(Tag.ExifVersion, TiffType.UNDEFINED, b"0232")]
-    if exposure.time_s:
-        fields.append(numbers(Tag.ExposureTime, TiffType.RATIONAL, _time_fraction(exposure.time_s)))
-    if exposure.aperture_f:
-        fields.append(rationals(Tag.FNumber, TiffType.RATIONAL, exposure.aperture_f, denominator=100))
-    if exposure.iso:
-        fields.append(numbers(Tag.PhotographicSensitivity, TiffType.SHORT, min(round(exposure.iso), 0xFFFF)))
-    if exposure.taken:
-        fields.append(text(Tag.DateTimeOriginal, exposure.taken))
-    if exposure.focal_length_mm:
-        fields.append(rationals(Tag.FocalLength, TiffType.RATIONAL, exposure.focal_length_mm, denominator=100))
-    if exposure.lens:
-        fields.append(text(Tag.LensModel, exposure.lens))
-    return tuple(fields)
-
-
-def _time_fraction(time_s: float) -> tuple[int, int]:
-    """Numerator and denominator, small ones where they do: 1/125 rather than 8000/1000000."""
-    fraction = Fraction(time_s).limit_denominator(10_000_000)
-    return fraction.numerator, fraction.denominator
 
 
 def _positive(tag: Tag, values: float | tuple[float, ...]) -> Field:

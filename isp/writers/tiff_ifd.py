@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike
 
+from isp.atomic import replacing
 from isp.dng.tags import Compression, Tag, TiffType
 
 _INLINE_BYTES = 4
@@ -66,13 +67,8 @@ def rationals(code: int, dtype: TiffType, values: ArrayLike, *, denominator: int
 
 def write_tiff(path: Path, first: Ifd) -> None:
     """Writes a file whose only top-level directory is `first`; an existing file is replaced in one step."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as out:
-            write_structure(out, first)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as out:
+        write_structure(out, first)
 
 
 def write_structure(out: BinaryIO, first: Ifd) -> None:

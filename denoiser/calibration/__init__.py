@@ -1,0 +1,1 @@
+"""Measuring a camera's noise from captures made for the purpose."""
