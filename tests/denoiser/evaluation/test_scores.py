@@ -35,7 +35,7 @@ def test_agrees_with_the_referee(shared: Path, tmp_path: Path) -> None:
         theirs = expected[level]
         assert ours.raw_psnr_db == pytest.approx(theirs["raw_psnr"], abs=0.01)
         assert ours.rendered_psnr_db == pytest.approx(theirs["srgb_psnr"], abs=0.01)
-        assert ours.ssim == pytest.approx(theirs["ssim"], abs=1e-4)
+        assert ours.ssim == pytest.approx(theirs["ssim"], abs=2e-4)
         assert ours.dark_bias == pytest.approx(theirs["dark_bias"], rel=2e-3)
 
 
