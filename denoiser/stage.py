@@ -34,7 +34,7 @@ class Denoise:
     """Removes noise from the linear mosaic with the Feature-Align Network."""
 
     name: ClassVar[str] = "denoise"
-    summary: ClassVar[str] = "neural RAW denoising, driven by the noise model"
+    summary: ClassVar[str] = "Removes noise by the Feature-Align Network, as the noise model says"
     transitions: ClassVar[Mapping[Domain, Domain]] = {Domain.LINEAR_MOSAIC: Domain.LINEAR_MOSAIC}
     needs_noise: ClassVar[bool] = True
     Parameters: ClassVar[type[Parameters]] = DenoiseParameters

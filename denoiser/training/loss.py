@@ -6,7 +6,8 @@ Three terms, each in units of the noise, so that clean and noisy captures weigh 
 - the absolute error over the noise at white, which is the plain error of a capture: what PSNR sees;
 - the squared mean error of dark areas over the batch: absolute error alone lifts them, for it pulls
   what is uncertain towards the surroundings, and those are brighter. Only what is common to the
-  batch counts, so that the term corrects the tendency and not each crop's chance.
+  batch counts, so that the term corrects the tendency and not each crop's chance; noisy captures
+  count more, for the lift grows faster than the noise.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from denoiser.training.noise_synthesis import NoisyBatch
 
 DARK_BIAS_WEIGHT = 12.0
 DARK_LEVEL = 0.02
+DARK_BIAS_SHOT = 4e-3
+"""Shot noise at which a capture's dark bias counts twice."""
 DARK_PIXELS_AT_LEAST = 64.0
 
 
@@ -27,4 +30,5 @@ def denoising_loss(output: Tensor, batch: NoisyBatch) -> Tensor:
     absolute = in_sigmas.abs().mean() + (error.abs() / batch.shot.sqrt()).mean()
     dark = (batch.clean < DARK_LEVEL).to(error.dtype)
     dark_bias = (in_sigmas * dark).sum((1, 2, 3)) / (dark.sum((1, 2, 3)) + DARK_PIXELS_AT_LEAST)
-    return absolute + DARK_BIAS_WEIGHT * dark_bias.mean().square()
+    emphasis = 1 + batch.shot.mean((1, 2, 3)) / DARK_BIAS_SHOT
+    return absolute + DARK_BIAS_WEIGHT * (emphasis * dark_bias).mean().square()
