@@ -3,9 +3,10 @@
     python benchmarks/noise_estimate.py FOLDER [--each]
 
 FOLDER holds `bench/rawbench.py` with its photographs in `bench/kodak`, and the captures
-`data/noise/imx296/*.npz` and `data/noise/emva1288/*.png`. Errors are (estimate / truth - 1): median,
-10th and 90th percentile for shot; for the noise's standard deviation at the 5th, 50th and 95th
-percentile of the intensities present, its median, and the worst of the three in each mosaic.
+`data/noise/imx296/*.npz`, `data/noise/emva1288/*.png` and `data/noise/mt9m001/*.raw`. Errors are
+(estimate / truth - 1): median, 10th and 90th percentile for shot; for the noise's standard deviation
+at the 5th, 50th and 95th percentile of the intensities present, its median, and the worst of the three
+in each mosaic. rawbench has 12 bits; it is also judged rounded to 8.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from denoiser.calibration.captures import Layout, load_stack
 from denoiser.calibration.static_burst import fit_static_burst
@@ -65,16 +67,19 @@ def rawbench_rows(bench: Path, each: bool) -> None:
     sys.path.insert(0, str(bench))
     import rawbench
 
-    levels: dict[str, list[Row]] = {}
+    levels: dict[tuple[int, str], list[Row]] = {}
     grain: dict[str, float] = {}
+    fine, coarse = 1 / (rawbench.WHITE - rawbench.PEDESTAL), 16 / (rawbench.WHITE - rawbench.PEDESTAL)
     for scene in rawbench.scenes(bench / "kodak"):
-        quantisation = 1 / 12 / (rawbench.WHITE - rawbench.PEDESTAL) ** 2
-        row = judge(scene.name, scene.noisy, Cfa(scene.cfa), scene.shot, scene.read + quantisation, scene.clean)
-        levels.setdefault(scene.level, []).append(row)
+        cfa = Cfa(scene.cfa)
+        for bits, step in ((12, fine), (8, coarse)):
+            mosaic = (np.rint(scene.noisy / step) * step).astype(np.float32)
+            row = judge(scene.name, mosaic, cfa, scene.shot, scene.read + step**2 / 12, scene.clean)
+            levels.setdefault((bits, scene.level), []).append(row)
         if scene.name not in grain:
-            grain[scene.name] = estimate_noise(scene.clean, Cfa(scene.cfa)).shot[1]
-    for level, rows in levels.items():
-        show(f"rawbench {level}", rows, each)
+            grain[scene.name] = estimate_noise(scene.clean, cfa).shot[1]
+    for (bits, level), rows in sorted(levels.items(), key=lambda item: -item[0][0]):
+        show(f"rawbench {level} {bits} bits", rows, each)
     low, middle, high = np.percentile(list(grain.values()), [10, 50, 90])
     print(f"rawbench, no noise added: shot {middle:.1e} [{low:.1e} {high:.1e}], the photographs' own grain")
 
@@ -104,6 +109,45 @@ def emva_rows(folder: Path, each: bool) -> None:
         show(title, rows, each)
 
 
+def exposure_difference(short: np.ndarray, long: np.ndarray, valid: np.ndarray) -> tuple[float, float]:
+    """(shot, read) of two exposures of one static scene, one colour plane each, float32 [h, w], white 1.
+
+    Of the difference between `short` and `long` scaled to its brightness, free of scene and fixed pattern, the
+    variance is read in small blocks about their mean, for light changes slowly; in each bin of brightness from the
+    flattest fifth, without the twentieth of them that differs most, where something had moved. Scaled by g, the
+    long exposure of a signal x adds shot * g * x + read * g^2.
+    """
+    blur = [cv2.GaussianBlur(frame * valid, (0, 0), 24) for frame in (short, long)]
+    gain = blur[0] / np.maximum(blur[1], 1e-6)
+    blocks = [sliding_window_view(a, (6, 6))[::3, ::3].reshape(-1, 36) for a in (short - gain * long, gain * long)]
+    variance, signal, texture = blocks[0].var(1, ddof=1), blocks[1].mean(1), blocks[1].var(1)
+    usable = np.flatnonzero(sliding_window_view(valid, (6, 6))[::3, ::3].reshape(-1, 36).min(1) > 0)
+    rows, variances = [], []
+    for members in np.array_split(usable[np.argsort(signal[usable])], 20):
+        flat = members[texture[members] <= np.quantile(texture[members], 0.2)]
+        still = flat[variance[flat] <= np.quantile(variance[flat], 0.95)]
+        g = float(gain[valid > 0].mean())
+        rows.append((float(signal[still].mean()) * (1 + g), 1 + g * g))
+        variances.append(float(variance[still].mean()))
+    weight = 1 / np.array(variances)
+    shot, read = np.linalg.lstsq(np.array(rows) * weight[:, None], variances * weight, rcond=None)[0]
+    return float(shot), float(read)
+
+
+def mt9m001_rows(folder: Path, each: bool) -> None:
+    frames = {
+        name: np.fromfile(next(folder.glob(f"*{name}.raw")), np.uint8).reshape(1024, 1280).astype(np.float32) / 255
+        for name in ("0x0fff", "0x1fff", "0x2fff")
+    }
+    short, long = frames["0x0fff"], frames["0x1fff"]
+    valid = cv2.erode((long < 140 / 255).astype(np.float32), np.ones((5, 5)))
+    planes = [np.s_[p // 2 :: 2, p % 2 :: 2] for p in range(4)]
+    lines = [exposure_difference(short[at], long[at], valid[at]) for at in planes]
+    shot, read = np.median(lines, 0)
+    print(f"MT9M001, 1/8 s against 1/4 s: shot {shot:.1e} read {read:.1e}")
+    show("MT9M001", [judge(name, frame, Cfa.RGGB, shot, read, frame) for name, frame in frames.items()], each)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -112,6 +156,7 @@ def main() -> None:
     rawbench_rows(arguments.folder / "bench", arguments.each)
     imx296_rows(arguments.folder / "data/noise/imx296", arguments.each)
     emva_rows(arguments.folder / "data/noise/emva1288", arguments.each)
+    mt9m001_rows(arguments.folder / "data/noise/mt9m001", arguments.each)
 
 
 if __name__ == "__main__":

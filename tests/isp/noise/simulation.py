@@ -18,3 +18,8 @@ def ramp_scene(height: int, width: int, low: float, high: float, seed: int = 0) 
 def noisy(clean: np.ndarray, shot: float, read: float, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return (clean + rng.normal(size=clean.shape) * np.sqrt(shot * clean + read)).astype(np.float32)
+
+
+def quantised(mosaic: np.ndarray, step: float) -> np.ndarray:
+    """Rounded to whole steps, as a converter does, float32."""
+    return (np.rint(mosaic / step) * step).astype(np.float32)

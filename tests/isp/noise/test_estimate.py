@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from isp.cfa import Cfa
 from isp.errors import InputError
-from isp.noise.estimate import FlatBins, estimate_noise, fit_lower_envelope
+from isp.noise.estimate import estimate_noise
 from isp.noise.model import NoiseOrigin
-from tests.isp.noise.simulation import noisy, ramp_scene
+from tests.isp.noise.simulation import noisy, quantised, ramp_scene
 
 
 def sigma_error(found, shot: float, read: float, at: tuple[float, ...]) -> float:
@@ -55,6 +55,32 @@ def test_noise_clipped_at_an_end_of_the_range_is_not_underrated(level, edge):
     assert sigma_error(found, 1e-2, 5e-4, (level, abs(edge - 0.2))) < 0.15
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("noise_dn", [0.3, 0.5, 1.0])
+def test_noise_finer_than_the_rounding_step_is_not_underrated(bits, noise_dn):
+    """The flattest blocks of coarse data are those that rounding made nearly constant."""
+    step = 1 / (2**bits * 15 / 16 - 1)
+    shot, read = (noise_dn * step) ** 2 / 0.3, (0.1 * step) ** 2
+    found = estimate_noise(quantised(noisy(ramp_scene(720, 960, 0.01, 0.7), shot, read), step), Cfa.GRBG)
+    assert sigma_error(found, shot, read + step**2 / 12, (0.02, 0.1, 0.3, 0.6)) < 0.12
+    assert found.read[1] >= step**2 / 12
+
+
+def test_quantisation_without_visible_noise_counts_as_noise():
+    y, x = np.mgrid[:400, :600]
+    clean = (0.1 + 0.5 * x / 600 + 0.2 * y / 400).astype(np.float32)
+    found = estimate_noise(quantised(clean, 1 / 239), Cfa.RGGB)
+    assert sigma_error(found, 0, 1 / 239**2 / 12, (0.1, 0.8)) < 0.3
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3, 0.5])
+def test_a_coarse_dark_frame_is_not_taken_for_clipped(offset):
+    """Nearly all pixels of half a digital number of noise lie on two or three levels."""
+    step, read = 1 / 239, (0.5 / 239) ** 2
+    found = estimate_noise(quantised(noisy(np.full((480, 640), offset * step), 0, read), step), Cfa.RGGB)
+    assert sigma_error(found, 0, read + step**2 / 12, (offset * step,)) < 0.05
+
+
 def test_saturated_areas_do_not_count_as_noiseless():
     scene = ramp_scene(480, 640, 0.05, 0.6)
     scene[:, 200:] = 1.2
@@ -92,15 +118,6 @@ def test_too_small_a_mosaic_is_refused(shape):
         estimate_noise(np.zeros(shape, np.float32), Cfa.RGGB)
 
 
-def test_envelope_ignores_bins_above_the_line():
-    mean = np.linspace(0.02, 0.8, 30)
-    variance = 1e-3 * mean + 1e-5
-    variance[::2] *= np.linspace(1.5, 4, 15)
-    shot, read = fit_lower_envelope(FlatBins(mean, variance, np.full(30, 0.06)))
-    assert shot == pytest.approx(1e-3, rel=0.08)
-    assert read == pytest.approx(1e-5, rel=0.5)
-
-
 def test_rawbench_levels(shared, monkeypatch):
     """Median over the first photographs, as the benchmark reports it over all of them."""
     monkeypatch.setattr(sys, "path", [str(shared / "bench"), *sys.path])
@@ -118,3 +135,19 @@ def test_imx296_scene_agrees_with_its_temporal_noise(shared):
     found = estimate_noise((frame - 60) / 963, Cfa.BGGR)
     assert found.shot[1] == pytest.approx(9.4e-5, rel=0.3)
     assert sigma_error(found, 9.4e-5, 2.7e-7, (0.001, 0.006, 0.015)) < 0.2
+
+
+def test_imx296_dark_frame_agrees_with_its_temporal_noise(shared):
+    """Half a digital number of noise."""
+    with np.load(shared / "data/noise/imx296/dark_n4_1456x1088_bggr10.npz") as burst:
+        frame = burst["median"].astype(np.float32) + burst["delta"][1]
+    found = estimate_noise((frame - 60) / 963, Cfa.BGGR)
+    assert sigma_error(found, 9.4e-5, 2.7e-7, (0.0, 0.001)) < 0.3
+
+
+@pytest.mark.parametrize("exposure", ["0x0fff", "0x1fff", "0x2fff"])
+def test_mt9m001_agrees_with_the_difference_of_its_exposures(shared, exposure):
+    """Eight bits, a third to two thirds of a digital number of noise."""
+    (path,) = (shared / "data/noise/mt9m001").glob(f"*{exposure}.raw")
+    found = estimate_noise(np.fromfile(path, np.uint8).reshape(1024, 1280).astype(np.float32) / 255, Cfa.RGGB)
+    assert sigma_error(found, 2.3e-5, 1.8e-6, (6 / 255, 17 / 255, 29 / 255, 43 / 255)) < 0.25
