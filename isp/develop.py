@@ -130,7 +130,7 @@ def develop(source: Path, target: Path, settings: Settings, on_step: OnStep | No
         report(coming[following], following / len(coming))
 
     began = time.perf_counter()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if noisy is not None:
         write_denoised_dng(target, noisy, signal, pipeline)
         height, width = signal.data.shape
@@ -140,6 +140,16 @@ def develop(source: Path, target: Path, settings: Settings, on_step: OnStep | No
     if settings.sidecar:
         write_sidecar(target, source, pipeline, signal.noise, tuple(timings))
     return Developed(source, target, width, height, signal.noise, tuple(timings))
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for results, if need be. Raises ConfigError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"folder {folder} cannot be made: {error.strerror}", remedy="write to a folder that you may change"
+        ) from error
 
 
 def _saved_stages(settings: Settings, frame: RawFrame, source: Path) -> SavedStages | None:

@@ -203,9 +203,12 @@ def _checked_parameters(entry: StageEntry, stage: AnyStage) -> Parameters:
     where = next((setting.where for setting in entry.settings if setting.key == key), entry.where)
     if fault["type"] == "extra_forbidden":
         raise ConfigError(f"{where}: stage {entry.stage!r} has no parameter {key!r}", remedy=nearest(key, fields))
-    if fault["type"] == "missing":
+    if fault["type"] == "missing" and len(fault["loc"]) == 1:
         raise ConfigError(f"{where}: stage {entry.stage!r} lacks its parameter {key!r}")
     wanted = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if not key:
+    if fault["type"] == "missing":
+        wanted = f"more than {fault['loc'][-1]} values"
+    if not key:  # parameters that contradict each other: what was set last, as by --set, is what to look at
+        where = entry.settings[-1].where if entry.settings else entry.where
         raise ConfigError(f"{where}: {entry.stage}: {wanted}")
     raise ConfigError(f"{where}: {entry.stage}.{key} = {fault['input']!r}", expected=wanted)

@@ -120,7 +120,8 @@ class RawFrame:
     as_shot_neutral: camera RGB of a neutral object, as the camera judged the scene.
     active_area: where the mosaic lay within the sensor's full readout. default_crop: the part to
     show, in pixels of the mosaic. orientation: EXIF 1 to 8. baseline_exposure_ev: DNG's
-    BaselineExposure. tone_curve: float64 [N, 2], DNG's ProfileToneCurve.
+    BaselineExposure. tone_curve: float64 [N, 2], DNG's ProfileToneCurve. noise_reduction_applied: what was
+    done to the mosaic before it was written, 0 for none to 1; None where the file does not tell.
     """
 
     mosaic: np.ndarray
@@ -134,6 +135,7 @@ class RawFrame:
     analog_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     illuminants: tuple[CalibrationIlluminant, ...] = ()
     noise: NoiseModel | None = None
+    noise_reduction_applied: float | None = None
     gain_maps: tuple[GainMap, ...] = ()
     active_area: Rect | None = None
     default_crop: Rect | None = None

@@ -6,14 +6,15 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from isp.cli.console import Progress, set_up_logging
+from isp.cli.console import Progress, os_error_text, set_up_logging
 from isp.develop import Developed, OnStep, Settings, develop
 from isp.errors import ConfigError, InputError, UserError
 
@@ -58,11 +59,13 @@ def develop_all(tasks: Sequence[Task], settings: Settings, jobs: int, progress: 
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     verbose = logging.getLogger("isp").level <= logging.DEBUG
     # Not forked: the libraries' threads do not survive a fork.
+    context = get_context("spawn")
+    stop = context.Event()
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_prepare_worker, initargs=(threads, verbose)
+        processes, mp_context=context, initializer=_prepare_worker, initargs=(threads, verbose, stop)
     ) as pool:
-        waiting = {pool.submit(_develop_in_worker, task, settings): task for task in tasks}
         try:
+            waiting = _submitted(pool, tasks, settings)
             for future in as_completed(waiting):
                 try:
                     yield future.result()
@@ -71,7 +74,18 @@ def develop_all(tasks: Sequence[Task], settings: Settings, jobs: int, progress: 
                     reason = "a process was killed, most likely for lack of memory; use fewer --jobs"
                     yield Failed(task.source, task.target, reason, FAULT)
         finally:
+            stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, tasks: Sequence[Task], settings: Settings) -> dict[Future[Result], Task]:
+    """All tasks handed to the pool, which starts its processes now: they inherit that Ctrl-C is ignored,
+    and so do not die noisily while they still import their libraries."""
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return {pool.submit(_develop_in_worker, task, settings): task for task in tasks}
+    finally:
+        signal.signal(signal.SIGINT, heeded)
 
 
 def _develop_one(task: Task, settings: Settings, on_step: OnStep | None) -> Result:
@@ -80,7 +94,7 @@ def _develop_one(task: Task, settings: Settings, on_step: OnStep | None) -> Resu
     except UserError as error:
         return Failed(task.source, task.target, str(error), error.exit_code)
     except OSError as error:
-        return Failed(task.source, task.target, str(error), InputError.exit_code)
+        return Failed(task.source, task.target, os_error_text(error), InputError.exit_code)
     except MemoryError:
         return Failed(task.source, task.target, "not enough memory", FAULT)
     except Exception as error:  # a fault of ours or of a plug-in: shown in full, and the batch goes on
@@ -92,10 +106,16 @@ def _show(progress: Progress, task: Task, step: str, share: float) -> None:
     progress.show(f"{task.source.name}: {step}", part=share)
 
 
-def _prepare_worker(threads: int, verbose: bool) -> None:
+_stop: Event
+"""In a worker: set once nobody waits for results any more."""
+
+
+def _prepare_worker(threads: int, verbose: bool, stop: Event) -> None:
     # Ctrl-C reaches every process of the terminal. A worker heeds it only while it develops (see
     # `_develop_in_worker`), so that idle ones don't die noisily.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    global _stop
+    _stop = stop
     set_up_logging(verbose)
     import cv2
 
@@ -105,6 +125,12 @@ def _prepare_worker(threads: int, verbose: bool) -> None:
 def _develop_in_worker(task: Task, settings: Settings) -> Result:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return _develop_one(task, settings, None)
+        _heed_stop()  # the pool hands out tasks in advance, and does not take them back
+        return _develop_one(task, settings, lambda _step, _share: _heed_stop())
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _heed_stop() -> None:
+    if _stop.is_set():
+        raise KeyboardInterrupt

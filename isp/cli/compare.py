@@ -8,7 +8,7 @@ from pathlib import Path
 
 from isp.cli import settings
 from isp.cli.console import Progress
-from isp.develop import Settings
+from isp.develop import Settings, make_folder
 from isp.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
         page = comparison_page(
             compare(source, chosen, lambda step, share: progress.show(f"{source.name}: {step}", part=share))
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with replacing(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     sys.stdout.write(f"{source} -> {target}  {target.stat().st_size / 1e6:.1f} MB\n")

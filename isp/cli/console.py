@@ -106,6 +106,12 @@ class Progress:
             self._stream.flush()
 
 
+def os_error_text(error: OSError) -> str:
+    """What the operating system refused, and for which file, as other messages put it."""
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
 def about(path: Path, message: str) -> str:
     """A message that names its file in full, and once."""
     if str(path) in message:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from isp.cli.console import set_up_logging
+from isp.cli.console import os_error_text, set_up_logging
 from isp.cli.parser import build_parser
 from isp.errors import InputError, UserError
 
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; see `isp.errors` for what the codes mean."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no text of ours is worth a failure where the encoding lacks it
     options = build_parser().parse_args(arguments)
     set_up_logging(options.verbose)
     try:
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        logger.error("%s", error)
+        logger.error("%s", os_error_text(error))
         return InputError.exit_code
     except KeyboardInterrupt:
         logger.error("interrupted")

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from isp.cfa import Cfa
 
-EXIT_CODES = "exit codes: 0 done, 2 usage or configuration, 3 a capture could not be used, 130 interrupted"
+EXIT_CODES = (
+    "exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 a capture could not be used, "
+    "130 interrupted"
+)
 
 PACKINGS = ("u8", "u16le", "u16be", "mipi_raw10", "mipi_raw12")
 """Values of `isp.readers.bayer_dump.Packing`, which is slow to import."""

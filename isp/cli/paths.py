@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,12 +42,15 @@ def targets(sources: Sequence[Path], output: str) -> tuple[Path, ...]:
     """Where each capture's result goes.
 
     output: a file (for one capture), a folder (then {stem}.png in it), or a pattern with {stem}; empty
-    for {stem}.png in the current folder. Raises ConfigError if two captures would share a target or a
-    target is one of the captures.
+    for {stem}.png in the current folder. Raises ConfigError for any other pattern, if two captures would
+    share a target, or if a target is one of the captures.
     """
     pattern = output or DEFAULT_TARGET
     if output and (output.endswith(("/", "\\")) or Path(output).is_dir() or not Path(output).suffix):
         pattern = str(Path(output) / DEFAULT_TARGET)
+    unknown = [name for name in re.findall(r"\{\w*\}", pattern) if name != "{stem}"]
+    if unknown:
+        raise ConfigError(f"-o {output}: {unknown[0]} stands for nothing", expected="{stem}, the capture's name")
     if "{stem}" not in pattern and len(sources) > 1:
         raise ConfigError(
             f"-o {output} is one file for {len(sources)} captures",

@@ -36,7 +36,7 @@ class Sigmoid:
         """
         floor = (MID_GREY / white) ** contrast
         if not floor < mid_grey < 1.0:
-            raise ValueError(f"mid-grey {mid_grey:g}: expected a value between {floor:.3g} and 1")
+            raise ValueError(f"mid_grey {mid_grey:g}: expected a value between {floor:.3g} and 1")
         offset = MID_GREY**contrast * (1.0 - mid_grey) / (mid_grey - floor)
         return cls(contrast, offset, 1.0 + offset / white**contrast, white)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from isp.cfa import Cfa
 from isp.errors import InputError
+from isp.registry import nearest
 
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -120,5 +121,12 @@ def problems(error: ValidationError) -> str:
     texts = []
     for detail in error.errors(include_url=False):
         key = ".".join(str(part) for part in detail["loc"] if part in BayerDump.model_fields or isinstance(part, int))
-        texts.append(f"{key or '.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": "))
+        match detail["type"]:
+            case "extra_forbidden":
+                unknown = str(detail["loc"][0])
+                texts.append(f"unknown key {unknown!r}, {nearest(unknown, BayerDump.model_fields)}")
+            case "missing" if len(detail["loc"]) == 1:
+                texts.append(f"the key {key!r} is missing")
+            case _:
+                texts.append(f"{key}: {detail['msg']}".removeprefix(": "))
     return "; ".join(dict.fromkeys(texts))

@@ -13,7 +13,7 @@ from isp.dng.tiff import Ifd, TiffFile
 from isp.errors import InputError
 from isp.raw_frame import GainMap, RawFrame, Rect
 from isp.readers.dng_colour import analog_balance, as_shot_neutral, baseline_exposure_ev, illuminants, tone_curve
-from isp.readers.dng_levels import black_level, noise_model, white_level
+from isp.readers.dng_levels import black_level, noise_model, noise_reduction_applied, white_level
 from isp.readers.dng_pixels import decode
 from isp.readers.exposure import exposure_of
 
@@ -53,6 +53,7 @@ def read_dng(tiff: TiffFile) -> RawFrame:
         analog_balance=balance,
         illuminants=lights,
         noise=noise_model([raw, main], cfa),
+        noise_reduction_applied=noise_reduction_applied([raw, main]),
         gain_maps=_gain_maps(raw, active, layout.samples),
         active_area=active,
         default_crop=_default_crop(raw, active),

@@ -128,3 +128,10 @@ def noise_model(directories: list[Ifd], cfa: Cfa | None) -> NoiseModel | None:
         shot, read = pairs[:, 0].tolist(), np.maximum(pairs[:, 1], 0.0).tolist()
         return NoiseModel(tuple(shot), tuple(read), NoiseOrigin.TAG)
     return None
+
+
+def noise_reduction_applied(directories: list[Ifd]) -> float | None:
+    """NoiseReductionApplied, from the first of `directories` that has it; None for unknown, written as 0/0."""
+    entry = next((ifd.entries[tag] for ifd in directories if (tag := Tag.NoiseReductionApplied) in ifd.entries), None)
+    value = np.nan if entry is None else float(entry.reals()[0])
+    return value if np.isfinite(value) else None

@@ -45,9 +45,10 @@ def read(path: Path, dump: BayerDump | None = None) -> RawFrame:
     if suffix in DUMP_SUFFIXES:
         description = dump or description_beside(path)
         if description is None:
+            size, beside = "--width, --height, " if suffix in BARE_SUFFIXES else "", description_files(path)[0].name
             raise InputError(
                 f"{path.name} is a plain dump without a description",
-                expected=f"{description_files(path)[0].name} beside it, or its width, height, cfa and bits as options",
+                expected=f"{beside} beside it, or the options {size}--cfa and --bits-per-pixel",
             )
         return read_dump(path, description)
     if suffix not in CAMERA_SUFFIXES:

@@ -37,7 +37,7 @@ def frame_sections(frame: RawFrame, noise: NoiseModel | None) -> tuple[Section, 
         Section("capture", "Capture", tuple(_capture(frame))),
         Section("levels", "Levels", tuple(_levels(frame))),
         Section("colour", "Colour", tuple(_colour(frame))),
-        Section("noise", "Noise model", tuple(noise_facts(noise, frame))),
+        Section("noise", "Noise model", (*noise_facts(noise, frame), *_noise_reduction(frame))),
     )
 
 
@@ -61,7 +61,8 @@ def noise_facts(noise: NoiseModel | None, frame: RawFrame) -> Iterator[Fact]:
     dark_dn = [math.sqrt(read) * range_dn for read in noise.read]
     yield Fact("sigma_black_dn", "noise at black", dark_dn, _per_colour(dark_dn, "{:.2f}") + " DN")
     snr_db = [_snr_db(noise, channel, 0.18) for channel in range(3)]
-    yield Fact("snr_grey_db", "SNR at 18 % of white", snr_db, _per_colour(snr_db, "{:.1f}") + " dB")
+    finite_db = [db if math.isfinite(db) else None for db in snr_db]  # JSON has no infinity
+    yield Fact("snr_grey_db", "SNR at 18 % of white", finite_db, _per_colour(snr_db, "{:.1f}") + " dB")
     if min(noise.shot) > 0:
         gain = [shot * range_dn for shot in noise.shot]
         yield Fact("gain_dn_per_electron", "gain", gain, _per_colour(gain, "{:.3g}") + " DN/e⁻")
@@ -69,6 +70,12 @@ def noise_facts(noise: NoiseModel | None, frame: RawFrame) -> Iterator[Fact]:
         yield Fact("white_electrons", "signal at white", full, _per_colour(full, "{:.0f}") + " e⁻")
         dark = [math.sqrt(read) / shot for read, shot in zip(noise.read, noise.shot, strict=True)]
         yield Fact("read_electrons", "read noise", dark, _per_colour(dark, "{:.2f}") + " e⁻")
+
+
+def _noise_reduction(frame: RawFrame) -> Iterator[Fact]:
+    applied = frame.noise_reduction_applied
+    if applied:
+        yield Fact("reduction_applied", "already denoised", applied, f"{applied:.0%}, as the file tells")
 
 
 def _snr_db(noise: NoiseModel, channel: int, level: float) -> float:

@@ -75,8 +75,8 @@ class SavedStages:
     def before(self, stage: str, start: Signal) -> Signal:
         """What the stage before `stage` left, with the frame of `start`, and its noise model if it has one.
 
-        Raises ConfigError if it was not saved or comes from another capture or other settings,
-        InputError if a file of it is damaged.
+        Raises ConfigError if it was not saved or comes from another capture, other settings or another
+        noise model, InputError if a file of it is damaged.
         """
         names = [part.name for part in self.planned]
         at = names.index(stage)
@@ -88,7 +88,7 @@ class SavedStages:
             raise ConfigError(f"--start-at {stage}: {path} does not exist", remedy=AGAIN)
         try:
             described = _Description.model_validate_json(path.read_bytes())
-            self._check(described, stage)
+            self._check(described, stage, start.noise)
             gain = base.with_suffix(".shading_gain.npy")
             return replace(
                 start,
@@ -129,11 +129,19 @@ class SavedStages:
             colour_space=signal.colour_space,
         )
 
-    def _check(self, described: _Description, stage: str) -> None:
+    def _check(self, described: _Description, stage: str, noise: NoiseModel | None) -> None:
         if described.capture_sha256 != self.capture_sha256:
             raise ConfigError(f"{self.folder} was saved from another capture, {described.capture}", remedy=AGAIN)
         if described.settings != self._settings_through(described.stage):
             raise ConfigError(f"--start-at {stage}: the stages before it have other settings now", remedy=AGAIN)
+        names = [part.name for part in self.planned]
+        used = any(part.step.stage.needs_noise for part in self.planned[: names.index(stage)])
+        if used and noise is not None and _numbers(noise) != _numbers(described.noise):
+            raise ConfigError(f"--start-at {stage}: the stages before it used another noise model", remedy=AGAIN)
+
+
+def _numbers(noise: NoiseModel | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    return None if noise is None else (noise.shot, noise.read)
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

@@ -38,7 +38,8 @@ def _content(path: Path) -> dict[str, object]:
                 return {name: arrays[name] for name in arrays.files}
         content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"lens-shading file {path}: {' '.join(str(error).split())}", expected=FORM) from error
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"lens-shading file {path}: {' '.join(text.split())}", expected=FORM) from error
     if not isinstance(content, dict):
         raise InputError(f"lens-shading file {path}: no names", expected=FORM)
     return {str(name): values for name, values in content.items()}

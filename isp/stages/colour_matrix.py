@@ -20,7 +20,7 @@ Row = tuple[float, float, float]
 
 
 class ColourMatrix:
-    """Maps white-balanced Turns camera RGB into linear light with sRGB primaries (D65)."""
+    """Maps white-balanced camera RGB to linear light with sRGB primaries (D65)."""
 
     name: ClassVar[str] = "colour_matrix"
     summary: ClassVar[str] = "Turns camera RGB into linear sRGB by the file's colour matrices"
@@ -31,7 +31,7 @@ class ColourMatrix:
         matrix: Literal["auto"] | tuple[Row, Row, Row] = Field(
             default="auto",
             description="auto: from the file's matrices, or the identity where it has none; or three rows of three "
-            "numbers from white-balanced Turns camera RGB into linear sRGB, applied as they are",
+            "numbers from white-balanced camera RGB to linear sRGB, applied as they are",
         )
 
         @field_validator("matrix")

@@ -127,6 +127,15 @@ def test_saved_stages_of_other_settings_or_captures_are_refused(capture: Path, t
         develop(capture, tmp_path / "b.npy", settings(start_at="show", saved_stages=folder))
 
 
+def test_saved_stages_made_with_another_noise_model_are_refused(capture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stages"
+    develop(capture, tmp_path / "a.npy", settings(saved_stages=folder, noise=USER))
+    with pytest.raises(ConfigError, match="the stages before it used another noise model"):
+        develop(capture, tmp_path / "b.npy", settings(start_at="show", saved_stages=folder))
+    develop(capture, tmp_path / "b.npy", settings(start_at="show", saved_stages=folder, noise=USER))
+    develop(capture, tmp_path / "c.npy", settings(start_at="clean", saved_stages=folder))  # none used it before
+
+
 def test_saved_stages_that_are_missing_or_damaged(capture: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stages"
     with pytest.raises(ConfigError, match="without --save-stages"):

@@ -175,6 +175,8 @@ def test_facts_travel_without_the_pixels() -> None:
         ("demosaic.metod=menon", r"--set demosaic\.metod: .*no parameter 'metod'; did you mean 'method'"),
         ("demosaic.method=ahd", r"--set demosaic\.method: demosaic\.method = 'ahd'; expected .*'malvar'"),
         ("exposure.ev=11", r"exposure\.ev = 11; expected less than or equal to 10"),
+        ("white_balance.gains=[2, 1]", r"white_balance\.gains = \[2, 1\]; expected more than 2 values"),
+        ("white_balance.method=gains", r"^--set white_balance\.method: .*give gains with method gains"),
     ],
 )
 def test_bad_parameters_say_where_and_what(override: str, message: str) -> None:

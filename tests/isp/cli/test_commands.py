@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isp.cli.console import Progress, about, has_colour, set_up_logging
+from isp.cli.console import Progress, about, has_colour, os_error_text, set_up_logging
 from isp.cli.main import main
 
 SAMPLE = Path(__file__).parents[3] / "isp/sample/sample.dng"
@@ -211,6 +211,29 @@ def test_stages_as_json(capfd: pytest.CaptureFixture[str]) -> None:
     assert stages["exposure"]["parameters"]["ev"]["maximum"] == 10
 
 
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_folder_that_cannot_be_made_is_named(command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / "file" / ("x.png" if command == "run" else "x.html")
+    assert isp(command, SAMPLE, "-o", target, "--set", "demosaic.method=half", "--set", "denoise.strength=0") == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert f"folder {tmp_path / 'file'} cannot be made: " in err
+    assert err.count("\n") == 1
+
+
+def test_output_in_an_encoding_without_our_signs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isp", "info", SAMPLE],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "DN/e?" in done.stdout
+
+
 def test_unknown_stage_is_named_with_the_nearest(capfd: pytest.CaptureFixture[str]) -> None:
     assert isp("stages", "tonemap") == 2
     assert "did you mean 'tone_map'" in capfd.readouterr().err
@@ -295,3 +318,5 @@ def test_messages_name_their_file_in_full_and_once() -> None:
     assert about(path, "a.dng is empty") == "folder/a.dng is empty"
     assert about(path, "folder/a.dng is empty") == "folder/a.dng is empty"
     assert about(path, "no light") == "folder/a.dng: no light"
+    assert os_error_text(OSError(28, "No space left on device")) == "No space left on device"
+    assert os_error_text(PermissionError(13, "Permission denied", "x.png")) == "x.png: Permission denied"

@@ -65,6 +65,12 @@ def test_one_file_for_many_captures() -> None:
         targets([Path("a.dng"), Path("b.dng")], "out.png")
 
 
+@pytest.mark.parametrize("output", ["{name}.png", "out/{stem}_{}.png", "{Stem}/"])
+def test_patterns_other_than_stem_are_refused(output: str) -> None:
+    with pytest.raises(ConfigError, match=r"stands for nothing; expected \{stem\}"):
+        targets([Path("a.dng")], output)
+
+
 def test_two_captures_that_would_share_a_target() -> None:
     with pytest.raises(ConfigError, match="would both become"):
         targets([Path("x/a.dng"), Path("y/a.dng")], "out/")

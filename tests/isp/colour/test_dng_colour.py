@@ -49,6 +49,16 @@ def test_calibration_and_analog_balance_multiply_from_the_left():
     np.testing.assert_allclose(found.xyz_to_camera, np.diag([2.2, 1.0, 2.7]) @ COOL.colour_matrix)
 
 
+def test_forward_matrices_and_calibrations_are_mixed_in_the_same_way():
+    halfway = at_mired((1e6 / 2856 + 1e6 / 5003) / 2)
+    one, other = np.diag([1.1, 1.0, 0.9]), np.diag([1.3, 1.0, 0.8])
+    warm = replace(WARM, forward_matrix=FORWARD, camera_calibration=one)
+    cool = replace(COOL, forward_matrix=3 * FORWARD, camera_calibration=other)
+    found = camera_matrices((warm, cool), (2.0, 1.0, 1.0), halfway)
+    np.testing.assert_allclose(found.forward, 2 * FORWARD, atol=1e-6)
+    np.testing.assert_allclose(found.reference_to_camera, np.diag([2.4, 1.0, 0.85]), atol=1e-6)
+
+
 @given(mired=st.floats(150, 450), tint=st.floats(-0.01, 0.01))
 def test_white_is_recovered_from_its_neutral(mired, tint):
     x, y = at_mired(mired)

@@ -44,5 +44,5 @@ def test_contrast_is_the_slope_of_deep_shadows_on_logarithmic_axes():
 
 
 def test_unreachable_mid_grey_is_refused():
-    with pytest.raises(ValueError, match=r"mid-grey 0\.1: expected a value between 0\.18 and 1"):
+    with pytest.raises(ValueError, match=r"mid_grey 0\.1: expected a value between 0\.18 and 1"):
         Sigmoid.through(1.0, 0.1, 1.0)

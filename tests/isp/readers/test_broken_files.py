@@ -105,6 +105,16 @@ def test_huge_or_no_declared_size_costs_no_memory(path, compression, width, heig
     tracemalloc.stop()
 
 
+def test_more_pixels_than_any_sensor_has_are_refused_even_where_the_bytes_could_hold_them(path):
+    make_dng(path, MOSAIC)
+    where = path.stat().st_size
+    for code, value in ((256, 60_000), (257, 60_000), (278, 60_000), (259, 34892), (273, where), (279, 1 << 23)):
+        overwrite(path, code, value)
+    with path.open("r+b") as file:
+        file.truncate(where + (1 << 23))
+    refused(path, "at most 600 megapixel")
+
+
 def test_unknown_compression(path):
     make_dng(path, MOSAIC)
     overwrite(path, 259, 34712)

@@ -37,6 +37,11 @@ def test_black_is_mapped_from_colour_index_to_position(path, mosaic, cfa):
     assert (frame.active_area, frame.white) == (Rect(2, 4, 36, 52), 4000)
 
 
+def test_part_to_show_is_counted_from_the_active_area(path, mosaic):
+    make_dng(path, mosaic, active_area=(2, 4, 36, 52), default_crop=(6, 8, 20, 30))
+    assert read_camera_raw(path).default_crop == Rect(6, 8, 26, 38)
+
+
 def test_names_and_exif_come_from_ifd_0_but_no_dng_codes(path, mosaic):
     """Others than DNG use those codes for offsets and private data."""
     make_dng(path, mosaic, exif=[(34855, SHORT, 1, 800)])

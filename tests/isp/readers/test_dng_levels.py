@@ -11,7 +11,7 @@ from isp.cfa import Cfa
 from isp.errors import InputError
 from isp.noise.model import NoiseOrigin
 from isp.readers import read
-from tests.isp.dng_maker import make_dng
+from tests.isp.dng_maker import RATIONAL, make_dng
 
 PHASES = tuple(Cfa)
 
@@ -157,6 +157,14 @@ def test_noise_profile_is_found_in_ifd_0_too(path, mosaic):
 def test_noise_profile_that_says_nothing_is_none(path, mosaic):
     assert read(make_dng(path, mosaic)).noise is None
     assert read(make_dng(path, mosaic, noise_profile=(0.0, 0.0))).noise is None
+
+
+@pytest.mark.parametrize(("stored", "expected"), [((3, 4), 0.75), ((0, 1), 0.0), ((0, 0), None)])
+@pytest.mark.parametrize("where", ["extra_tags", "extra_main_tags"])
+def test_noise_reduction_applied(path, mosaic, stored, expected, where):
+    frame = read(make_dng(path, mosaic, raw_in_subifd=True, **{where: [(50935, RATIONAL, 1, stored)]}))
+    assert frame.noise_reduction_applied == expected
+    assert read(make_dng(path, mosaic)).noise_reduction_applied is None
 
 
 def test_negative_read_noise_counts_as_zero(path, mosaic):

@@ -201,7 +201,8 @@ def test_the_longer_name_and_the_given_description_win(tmp_path):
     [
         ("width: [", "cannot be read as YAML"),
         ("just words", "holds no description"),
-        (YAML + "wdith: 3\n", "wdith"),
+        (YAML + "wdith: 3\n", "unknown key 'wdith', did you mean 'width'"),
+        (YAML.replace("bits: 10\n", ""), "yaml: the key 'bits' is missing$"),
         (YAML.replace("RGGB", "RGBW"), "cfa"),
         (YAML.replace("bits: 10", "bits: 40"), "bits"),
         (YAML.replace("u16be", "mipi_raw12"), "packing mipi_raw12 holds 12 bits, but bits is 10"),
@@ -250,7 +251,9 @@ def test_incomplete_description(tmp_path):
 @pytest.mark.parametrize("name", ["a.raw", "a.bin", "a.npy", "a.png", "a.tif", "a.pgm"])
 def test_dump_without_description(tmp_path, name):
     (tmp_path / name).write_bytes(bytes(96))
-    with pytest.raises(InputError, match=rf"plain dump without a description; expected {name}.yaml"):
+    size = "--width, --height, " if name in ("a.raw", "a.bin") else ""
+    words = rf"plain dump without a description; expected {name}.yaml .* the options {size}--cfa and --bits-per-pixel$"
+    with pytest.raises(InputError, match=words):
         read(tmp_path / name)
 
 

@@ -78,6 +78,28 @@ def test_what_stages_measure_is_measured_once(monkeypatch: pytest.MonkeyPatch, t
     assert found.before.mean() > 1.2 * found.after.mean()
 
 
+def test_white_balance_is_measured_once() -> None:
+    """A denoiser that takes red away: were the other side balanced by itself, it would not be redder."""
+
+    class TakesRed(Stub):
+        def __call__(self, signal: Signal, parameters: object, /) -> Signal:
+            assert signal.cfa is not None
+            data = signal.data.copy()
+            row, column = signal.cfa.position("R")
+            data[row::2, column::2] *= np.float32(0.5)
+            return replace(signal, data=data)
+
+    whole = line()
+    steps = list(whole.steps)
+    at, balance = whole.index("denoise"), whole.index("white_balance")
+    steps[at] = replace(steps[at], stage=TakesRed("denoise", steps[at].stage.transitions))
+    grey_world = steps[balance].stage.Parameters.model_validate({"method": "grey_world"})
+    steps[balance] = replace(steps[balance], parameters=grey_world)
+    found = compare(SAMPLE, Settings(replace(whole, steps=tuple(steps)), noise=USER))
+    before, after = (picture.mean(axis=(0, 1)) for picture in (found.before, found.after))
+    assert before[0] / before[1] > 1.2 * after[0] / after[1]
+
+
 USER = NoiseModel.uniform(4e-3, 1e-4, NoiseOrigin.USER)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 import numpy as np
@@ -58,6 +59,7 @@ def test_noise_free_and_unknown_models_are_told_too() -> None:
     assert [fact.value for fact in noise_facts(None, frame())] == [None]
     free = {fact.key: fact.text for fact in noise_facts(NoiseModel.uniform(0, 0, NoiseOrigin.ESTIMATE), frame())}
     assert free["snr_grey_db"] == "inf dB"
+    json.dumps(as_json(frame_sections(frame(), NoiseModel.uniform(0, 0, NoiseOrigin.ESTIMATE))), allow_nan=False)
 
 
 def test_a_frame_with_everything_is_told_in_full() -> None:
@@ -72,6 +74,7 @@ def test_a_frame_with_everything_is_told_in_full() -> None:
         default_crop=Rect(0, 2, 4, 6),
         exposure=Exposure(iso=800, time_s=1 / 125, aperture_f=2.8, focal_length_mm=35, lens="Lens"),
         tone_curve=np.zeros((5, 2)),
+        noise_reduction_applied=0.75,
     )
     sections = frame_sections(capture, None)
     text = {fact.key: fact.text for section in sections for fact in section.facts}
@@ -82,6 +85,5 @@ def test_a_frame_with_everything_is_told_in_full() -> None:
     assert text["gain_maps"] == "4 gain maps of 17 x 13"
     assert text["default_crop"] == "4 x 4 from (2, 0)"
     assert text["full_share"] == "100.000%"
-    import json
-
+    assert text["reduction_applied"] == "75%, as the file tells"
     assert json.loads(json.dumps(as_json(sections)))["colour"]["illuminant_2"]["kelvin"] == 6504

@@ -153,6 +153,11 @@ def test_a_file_that_does_not_fit_is_an_input_error(text, tmp_path):
         run(ones(), Cfa.RGGB, source="file", gain_file=path)
 
 
+def test_a_missing_file_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match=r"lens-shading file .*gains\.npz: No such file or directory; expected a grid"):
+        run(ones(), Cfa.RGGB, source="file", gain_file=tmp_path / "gains.npz")
+
+
 @pytest.mark.parametrize("parameters", [{"source": "file"}, {"gain_file": "gains.npz"}])
 def test_file_and_its_source_come_together(parameters):
     with pytest.raises(ValidationError, match="gain_file"):

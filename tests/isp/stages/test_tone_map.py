@@ -44,7 +44,9 @@ def test_more_contrast_darkens_shadows_and_brightens_lights():
 
 
 def test_sigmoid_that_does_not_exist_is_an_error_with_its_range():
-    with pytest.raises(ConfigError, match=r"mid-grey 0\.05: expected a value between 0\.18 and 1.*raise mid_grey"):
+    with pytest.raises(
+        ConfigError, match=r"tone_map\.mid_grey 0\.05: expected a value between 0\.18 and 1.*raise mid_grey"
+    ):
         run(greys(0.5), contrast=1.0, mid_grey=0.05)
 
 

@@ -62,7 +62,7 @@ def test_pedestal_is_the_least_that_keeps_the_lowest_value(lowest):
     assert lowest * (WHITE_DN - black) + black >= 0
     if black > 1024:
         less = black - 256
-        assert lowest * (WHITE_DN - less) + less < 0.5
+        assert lowest * (WHITE_DN - less) + less < 0.5 * (1 - lowest) + 1e-6
 
 
 def test_full_pixels_are_cut_at_white_and_impossible_values_at_zero(tmp_path):
