@@ -29,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--batch", type=int, help="crops in a step")
     parser.add_argument("--patch", type=int, metavar="PX", help="side of a crop in pixels of the mosaic")
     parser.add_argument("--learning-rate", type=float, help="peak of the schedule")
+    parser.add_argument("--full-precision-share", type=float, metavar="0..1", help="last part of the run in float32")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--start-from", type=Path, metavar="FILE", help="weights to start a new run from")
     parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="pause the run then")
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         "batch": arguments.batch,
         "patch_px": arguments.patch,
         "learning_rate": arguments.learning_rate,
+        "full_precision_share": arguments.full_precision_share,
         "seed": arguments.seed,
     }
     recipe = replace(Recipe(), **{key: value for key, value in given.items() if value is not None})

@@ -35,8 +35,11 @@ def network_input(planes: Tensor, shot: Tensor, read: Tensor) -> Tensor:
     floor = SHOT_FLOOR / shot.clamp(min=1e-12)
     raised = floor.clamp(min=1.0)
     shot, read = shot.clamp(min=SHOT_FLOOR), read * raised
-    offset = 0.375 * shot**2 + read
-    stabilised = (torch.sqrt((shot * planes + offset).clamp(min=0.0)) - torch.sqrt(offset)) * (2 / shot)
+    zero = torch.sqrt(0.375 * shot**2 + read)
+    light = planes.clamp(min=0.0)
+    stabilised = (torch.sqrt(shot * light + zero**2) - zero) * (2 / shot)
+    # Below black the noise is that of black: the transform goes on along its tangent.
+    stabilised = stabilised + (planes - light) / zero
     level = 0.5 * torch.log10(shot.mean(1, keepdim=True)) + 1.5
     plane = level.expand(-1, 1, *planes.shape[2:])
     return torch.cat([stabilised / STABILISED_SCALE, plane], 1)

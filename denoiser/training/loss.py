@@ -16,7 +16,7 @@ from torch import Tensor
 
 from denoiser.training.noise_synthesis import NoisyBatch
 
-DARK_BIAS_WEIGHT = 12.0
+DARK_BIAS_WEIGHT = 7.0
 DARK_LEVEL = 0.02
 DARK_BIAS_SHOT = 4e-3
 """Shot noise at which a capture's dark bias counts twice."""

@@ -17,7 +17,10 @@ SHOT_RANGE = (5e-5, 2e-2)
 SIDD_SHARE = 0.2
 PER_COLOUR_SHARE = 0.25
 ROW_NOISE_SHARE = 0.2
-HOT_PIXEL_SHARE = 0.15
+HOT_PIXEL_SHARE = 0.1
+HOT_PIXEL_SIGMAS = 25.0
+"""Largest excess of a hot pixel, in standard deviations of the read noise. Stronger ones are for the
+stage that replaces defective pixels: a network trained to remove them removes real glints as well."""
 BITS = (8, 10, 12, 14)
 BITS_ODDS = (0.05, 0.2, 0.5, 0.25)
 
@@ -85,8 +88,9 @@ def corrupt(clean: Tensor, generator: torch.Generator, shot_range: tuple[float, 
     rows = torch.randn(n, 2, height, 1, generator=pixel, device=device) * row_sigma.to(device)[:, None, None, None]
     noisy += rows.repeat_interleave(2, dim=1) * read.sqrt()
     lottery = torch.rand(clean.shape, generator=pixel, device=device)
-    hot = lottery < hot_rate.to(device)[:, None, None, None]
-    noisy = torch.where(hot, noisy + lottery / hot_rate.clamp(min=1e-12).to(device)[:, None, None, None], noisy)
+    rate = hot_rate.to(device)[:, None, None, None]
+    excess = HOT_PIXEL_SIGMAS * lottery / rate.clamp(min=1e-12) * read.sqrt()
+    noisy = torch.where(lottery < rate, noisy + excess, noisy)
     digital = torch.round(noisy * span + pedestal).clamp(min=0)
     noisy = (torch.minimum(digital, top) - pedestal) / span
     return NoisyBatch(clean, noisy, shot, told_read)
