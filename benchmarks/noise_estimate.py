@@ -1,18 +1,17 @@
 """Error of the blind noise estimate, on simulated noise and on real captures.
 
-    python benchmarks/noise_estimate.py FOLDER [--each]
+    python -m benchmarks.noise_estimate [--photographs DIR] [--imx296 DIR] [--emva1288 DIR] [--mt9m001 DIR] [--each]
 
-FOLDER holds `bench/rawbench.py` with its photographs in `bench/kodak`, and the captures
-`data/noise/imx296/*.npz`, `data/noise/emva1288/*.png` and `data/noise/mt9m001/*.raw`. Errors are
-(estimate / truth - 1): median, 10th and 90th percentile for shot; for the noise's standard deviation
-at the 5th, 50th and 95th percentile of the intensities present, its median, and the worst of the three
-in each mosaic. rawbench has 12 bits; it is also judged rounded to 8.
+Photographs are given noise by the evaluation protocol, at 12 bits and rounded to 8. The captures are
+bursts (`*.npz`), the EMVA 1288 example set (`*.png`) and one scene at three exposures (`*.raw`). Errors
+are (estimate / truth - 1): median, 10th and 90th percentile for shot; for the noise's standard
+deviation at the 5th, 50th and 95th percentile of the intensities present, its median, and the worst of
+the three in each mosaic.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from denoiser.calibration.captures import Layout, load_stack
 from denoiser.calibration.static_burst import fit_static_burst
+from denoiser.evaluation.scenes import PEDESTAL_DN, WHITE_DN, scenes
 from isp.cfa import Cfa
 from isp.noise.estimate import estimate_noise
 
@@ -37,9 +37,9 @@ class Row:
     s_per_mp: float
 
 
-def judge(name: str, mosaic: np.ndarray, cfa: Cfa, shot: float, read: float, clean: np.ndarray) -> Row:
+def judge(name: str, mosaic: np.ndarray, shot: float, read: float, clean: np.ndarray) -> Row:
     start = time.process_time()
-    found = estimate_noise(mosaic, cfa)
+    found = estimate_noise(mosaic)
     seconds = time.process_time() - start
     x = np.clip(np.percentile(clean, [5, 50, 95]), 0, None)
     error = np.sqrt((found.shot[1] * x + found.read[1]) / (shot * x + read)) - 1
@@ -63,25 +63,21 @@ def show(title: str, rows: list[Row], each: bool) -> None:
     )
 
 
-def rawbench_rows(bench: Path, each: bool) -> None:
-    sys.path.insert(0, str(bench))
-    import rawbench
-
-    levels: dict[tuple[int, str], list[Row]] = {}
+def photograph_rows(folder: Path, each: bool) -> None:
+    levels: dict[tuple[int, float], list[Row]] = {}
     grain: dict[str, float] = {}
-    fine, coarse = 1 / (rawbench.WHITE - rawbench.PEDESTAL), 16 / (rawbench.WHITE - rawbench.PEDESTAL)
-    for scene in rawbench.scenes(bench / "kodak"):
-        cfa = Cfa(scene.cfa)
+    fine, coarse = 1 / (WHITE_DN - PEDESTAL_DN), 16 / (WHITE_DN - PEDESTAL_DN)
+    for scene in scenes(folder):
         for bits, step in ((12, fine), (8, coarse)):
             mosaic = (np.rint(scene.noisy / step) * step).astype(np.float32)
-            row = judge(scene.name, mosaic, cfa, scene.shot, scene.read + step**2 / 12, scene.clean)
-            levels.setdefault((bits, scene.level), []).append(row)
+            row = judge(scene.name, mosaic, scene.shot, scene.read + step**2 / 12, scene.clean)
+            levels.setdefault((bits, scene.shot), []).append(row)
         if scene.name not in grain:
-            grain[scene.name] = estimate_noise(scene.clean, cfa).shot[1]
-    for (bits, level), rows in sorted(levels.items(), key=lambda item: -item[0][0]):
-        show(f"rawbench {level} {bits} bits", rows, each)
+            grain[scene.name] = estimate_noise(scene.clean).shot[1]
+    for (bits, shot), rows in sorted(levels.items(), key=lambda item: -item[0][0]):
+        show(f"photographs {shot:.1e} {bits} bits", rows, each)
     low, middle, high = np.percentile(list(grain.values()), [10, 50, 90])
-    print(f"rawbench, no noise added: shot {middle:.1e} [{low:.1e} {high:.1e}], the photographs' own grain")
+    print(f"photographs, no noise added: shot {middle:.1e} [{low:.1e} {high:.1e}], their own grain")
 
 
 def imx296_rows(folder: Path, each: bool) -> None:
@@ -91,7 +87,7 @@ def imx296_rows(folder: Path, each: bool) -> None:
         planes = [plane for colour in burst.planes().values() for plane in colour]
         truth = fit_static_burst(planes, burst.floor, 1 / burst.span_dn)
         rows = [
-            judge(f"{path.stem[:6]} frame {i}", frame, Cfa.BGGR, truth.shot, truth.read, clean)
+            judge(f"{path.stem[:6]} frame {i}", frame, truth.shot, truth.read, clean)
             for i, frame in enumerate(burst.frames)
         ]
         show(f"IMX296 {path.stem[:6]}", rows, each)
@@ -105,7 +101,7 @@ def emva_rows(folder: Path, each: bool) -> None:
         for path in sorted(folder.glob(f"{kind}_0*.png")):
             frame = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(np.float32) - black) / span
             if frame.mean() < 0.98:
-                rows.append(judge(path.stem, frame, Cfa.RGGB, gain_dn / span, dark_variance / span**2, frame))
+                rows.append(judge(path.stem, frame, gain_dn / span, dark_variance / span**2, frame))
         show(title, rows, each)
 
 
@@ -145,18 +141,24 @@ def mt9m001_rows(folder: Path, each: bool) -> None:
     lines = [exposure_difference(short[at], long[at], valid[at]) for at in planes]
     shot, read = np.median(lines, 0)
     print(f"MT9M001, 1/8 s against 1/4 s: shot {shot:.1e} read {read:.1e}")
-    show("MT9M001", [judge(name, frame, Cfa.RGGB, shot, read, frame) for name, frame in frames.items()], each)
+    show("MT9M001", [judge(name, frame, shot, read, frame) for name, frame in frames.items()], each)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    sources = {
+        "photographs": photograph_rows,
+        "imx296": imx296_rows,
+        "emva1288": emva_rows,
+        "mt9m001": mt9m001_rows,
+    }
+    for name in sources:
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR")
     parser.add_argument("--each", action="store_true", help="a line for every mosaic")
-    arguments = parser.parse_args()
-    rawbench_rows(arguments.folder / "bench", arguments.each)
-    imx296_rows(arguments.folder / "data/noise/imx296", arguments.each)
-    emva_rows(arguments.folder / "data/noise/emva1288", arguments.each)
-    mt9m001_rows(arguments.folder / "data/noise/mt9m001", arguments.each)
+    arguments = vars(parser.parse_args())
+    for name, rows in sources.items():
+        if arguments[name]:
+            rows(arguments[name], arguments["each"])
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def mt9m001(folder: Path, denoiser: Denoiser, pictures: Path | None) -> list[Sco
     long, short = (np.fromfile(p, np.uint8).reshape(MT9M001_SHAPE).astype(np.float32) for p in (long_path, short_path))
     mask = cv2.dilate((long >= MT9M001_VALID_DN).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
     noisy = short / 255
-    model = estimate_noise(noisy, Cfa.RGGB)
+    model = estimate_noise(noisy)
     clean = denoiser.denoise(noisy, Cfa.RGGB, model.shot, model.read)
     target = brightness_matched(long / 255, noisy, mask)
     scores = [Score("MT9M001 1/8 s", model, psnr((noisy - target)[mask]), psnr((clean - target)[mask]))]

@@ -182,7 +182,7 @@ def _estimated(signal: Signal) -> NoiseModel:
 
     assert signal.cfa is not None, "a linear mosaic has a CFA"
     data = signal.data if signal.shading_gain is None else signal.data / signal.shading_gain
-    return estimate_noise(data, signal.cfa)
+    return estimate_noise(data)
 
 
 def _step(entry: StageEntry, registry: Registry) -> Step:

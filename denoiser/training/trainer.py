@@ -121,7 +121,6 @@ class Trainer:
             self.optimiser.load_state_dict(saved.optimiser)
             self.step, self.elapsed_s, self.loss = saved.step, saved.elapsed_s, saved.loss
             self.history = saved.history
-            log.info("resuming %s at step %d of %d", folder, self.step, recipe.steps)
 
     def save(self) -> None:
         checkpoint.save(
@@ -190,6 +189,7 @@ def train(
         draw_curve(folder / "curve.png", trainer.history, validation.SHOTS)
 
     with _stop_requests() as asked:
+        log.info("%s: training from step %d of %d", folder, trainer.step, recipe.steps)
         for batch in _batches(source, recipe, trainer.step, device):
             loss = trainer.train_step(batch)
             now = time.monotonic()

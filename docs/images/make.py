@@ -1,6 +1,6 @@
 """Makes `sample.jpg` beside this file: the embedded sample without and with denoising, side by side.
 
-    python docs/images/make.py
+python docs/images/make.py
 """
 
 from __future__ import annotations

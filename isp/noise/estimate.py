@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from isp.cfa import Cfa
 from isp.errors import InputError
 from isp.noise.flat_bins import flat_bins
 from isp.noise.lower_envelope import fit_lower_envelope
@@ -19,15 +18,16 @@ from isp.noise.quantisation import quantisation_step
 LEAST_SIDE = 32
 
 
-def estimate_noise(mosaic: np.ndarray, cfa: Cfa) -> NoiseModel:  # noqa: ARG001 - one interface for all estimates
+def estimate_noise(mosaic: np.ndarray) -> NoiseModel:
     """Noise of one capture, told from the capture itself; the same for all colours.
 
     mosaic: CFA mosaic float32 [H, W], black 0, white 1, values below black kept, before white balance
     and lens shading; any even or odd size from 32x32. The noise must be that of the sensor: white,
     not smoothed, not demosaiced. Quantisation and fixed pattern are part of what is measured; `read` is
-    never below step^2 / 12 of a quantised mosaic. cfa: any; all four planes are treated alike.
+    never below step^2 / 12 of a quantised mosaic. All four planes are treated
+    alike, whatever their colours.
 
-    Median error over photographs with simulated noise (Kodak 13 to 24, rawbench) and over real captures,
+    Median error over photographs with simulated noise (Kodak 13 to 24) and over real captures,
     with the 10th and 90th percentile; sigma is the noise's standard deviation at the median intensity,
     the last column the worst of those at its 5th, 50th and 95th percentile, median over captures:
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,8 +68,10 @@ def test_a_terminated_process_keeps_its_steps(pictures: Path, tmp_path: Path) ->
     ]
     command += ["--batch", "1", "--patch", "32", "--steps", "100000", "--threads", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
-        time.sleep(8)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, text=True) as process:
+        assert process.stderr is not None
+        assert any("training from step 0" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
