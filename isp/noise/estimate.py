@@ -34,13 +34,13 @@ def estimate_noise(mosaic: np.ndarray) -> NoiseModel:
     =================================  ====================  =====  ===========
     noise                              shot                  sigma  worst sigma
     =================================  ====================  =====  ===========
-    shot 1e-4, read 2e-8, 12 bits      +26 % (+11 .. +99)    +15 %  18 %
-    shot 4e-4, read 5e-7, 12 bits       +6 % (0 .. +11)       +4 %  4 %
-    shot 1.3e-3, read 8e-6, 12 bits     -1 % (-5 .. +6)        0 %  3 %
-    shot 4e-3, read 1e-4, 12 bits        0 % (-7 .. +9)       -1 %  4 %
-    shot 1.2e-2, read 1e-3, 12 bits     -4 % (-13 .. +3)       0 %  3 %
-    shot 1e-4, rounded to 8 bits       +39 % (+10 .. +94)    +16 %  18 %
-    shot 4e-4, rounded to 8 bits        +2 % (-1 .. +13)      +4 %  6 %
+    shot 1e-4, read 2e-8, 12 bits      +26 % (+11 .. +78)    +13 %  14 %
+    shot 4e-4, read 5e-7, 12 bits       +8 % (+1 .. +23)      +4 %  4 %
+    shot 1.3e-3, read 8e-6, 12 bits     +2 % (-6 .. +8)        0 %  4 %
+    shot 4e-3, read 1e-4, 12 bits       -1 % (-5 .. +7)        0 %  3 %
+    shot 1.2e-2, read 1e-3, 12 bits     -5 % (-16 .. +4)       0 %  4 %
+    shot 1e-4, rounded to 8 bits       +23 % (+8 .. +91)     +10 %  11 %
+    shot 4e-4, rounded to 8 bits       +10 % (0 .. +28)       +5 %  5 %
     IMX296, three dim scenes            -2 % (-5 .. +4)       -2 %  2 %
     IMX296 dark frames                 undetermined           +3 %  12 %
     MT9M001, 8 bits, sharp scene       +45 % (+39 .. +47)    +15 %  19 %
