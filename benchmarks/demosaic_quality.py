@@ -33,6 +33,7 @@ from isp.cfa import Cfa
 from isp.demosaicing.bilinear import bilinear
 from isp.demosaicing.malvar2004 import malvar2004
 from isp.demosaicing.menon2007 import menon2007
+from isp.sample.sensor import mosaic_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -122,14 +123,6 @@ def encode(linear: np.ndarray) -> np.ndarray:
 
 def decode(encoded: np.ndarray) -> np.ndarray:
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def mosaic_of(rgb: np.ndarray, cfa: Cfa) -> np.ndarray:
-    mosaic = np.empty(rgb.shape[:2], np.float32)
-    for position, channel in enumerate(cfa.channels):
-        row, column = divmod(position, 2)
-        mosaic[row::2, column::2] = rgb[row::2, column::2, channel]
-    return mosaic
 
 
 def photographs(folder: Path) -> Iterator[np.ndarray]:

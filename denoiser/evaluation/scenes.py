@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from denoiser.cameras import XYZ_TO_CAMERA
 from isp.cfa import Cfa
 from isp.errors import InputError
 from isp.sample.sensor import SRGB_TO_XYZ, mosaic_of
@@ -28,16 +29,6 @@ SHOTS = (1.0e-4, 4.0e-4, 1.3e-3, 4.0e-3, 1.2e-2)
 PEDESTAL_DN, WHITE_DN = 256, 4095
 SEED = 20261122
 _PHASES = (Cfa.RGGB, Cfa.BGGR, Cfa.GRBG, Cfa.GBRG)
-
-# XYZ (D65) to camera of the four cameras that the paper mixes, from their DNG ColorMatrix2 tags.
-_XYZ_TO_CAMERA = np.array(
-    [
-        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
-        [[0.4913, -0.0541, -0.0202], [-0.6130, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
-        [[0.8380, -0.2630, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
-        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -71,8 +62,8 @@ def unprocess(photograph: np.ndarray, rng: np.random.Generator) -> tuple[np.ndar
     values = np.arange(256) / 255
     tone = 0.5 - np.sin(np.arcsin(1 - 2 * values) / 3)
     linear = (np.maximum(tone, 1e-8) ** 2.2)[photograph]
-    weights = rng.uniform(1e-8, 1e8, len(_XYZ_TO_CAMERA))
-    to_camera = np.tensordot(weights / weights.sum(), _XYZ_TO_CAMERA, 1) @ SRGB_TO_XYZ
+    weights = rng.uniform(1e-8, 1e8, len(XYZ_TO_CAMERA))
+    to_camera = np.tensordot(weights / weights.sum(), XYZ_TO_CAMERA, 1) @ SRGB_TO_XYZ
     to_camera /= to_camera.sum(1, keepdims=True)
     linear = linear @ to_camera.T
     gains = np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)])

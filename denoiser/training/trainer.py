@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from denoiser import weights_file
+from denoiser.evaluation.scenes import SHOTS
 from denoiser.network import FeatureAlignNetwork
 from denoiser.normalisation import apply_residual, network_input
 from denoiser.training import checkpoint, photographs, validation
@@ -186,7 +187,7 @@ def train(
         trainer.elapsed_s = started_with_s + time.monotonic() - began
         trainer.save()
         weights_file.save(folder / WEIGHTS_NAME, trainer.average, name, recipe.shot_range)
-        draw_curve(folder / "curve.png", trainer.history, validation.SHOTS)
+        draw_curve(folder / "curve.png", trainer.history, SHOTS)
 
     with _stop_requests() as asked:
         log.info("%s: training from step %d of %d", folder, trainer.step, recipe.steps)

@@ -10,18 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# XYZ (D65) to camera of four cameras, from their DNG ColorMatrix2 tags, as the paper uses them.
-XYZ_TO_CAMERA = torch.tensor(
-    [
-        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
-        [[0.4913, -0.0541, -0.0202], [-0.6130, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
-        [[0.8380, -0.2630, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
-        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
-    ]
-)
-SRGB_TO_XYZ = torch.tensor(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
+from denoiser.cameras import XYZ_TO_CAMERA
+from isp.sample.sensor import SRGB_TO_XYZ
+
+SRGB_TO_CAMERA = torch.from_numpy(XYZ_TO_CAMERA @ SRGB_TO_XYZ).float()
+"""Linear sRGB to camera RGB of each camera, [4, 3, 3]."""
 DIM_SCENES = 0.2
 """Share of the scenes that are under-exposed, down to an eighth."""
 
@@ -48,8 +41,8 @@ def unprocess(photographs: Tensor, generator: torch.Generator) -> Tensor:
     """
     n, device = photographs.shape[0], photographs.device
     linear = LINEAR_OF_8_BIT.to(device)[photographs.int()]
-    mix = torch.rand(n, len(XYZ_TO_CAMERA), generator=generator)
-    camera = torch.einsum("nk,kij->nij", mix / mix.sum(1, keepdim=True), XYZ_TO_CAMERA) @ SRGB_TO_XYZ
+    mix = torch.rand(n, len(SRGB_TO_CAMERA), generator=generator)
+    camera = torch.einsum("nk,kij->nij", mix / mix.sum(1, keepdim=True), SRGB_TO_CAMERA)
     camera = camera / camera.sum(2, keepdim=True)
     exposure = (0.8 + 0.1 * torch.randn(n, generator=generator)).clamp(0.5, 1.1)
     dim = torch.rand(n, generator=generator) < DIM_SCENES

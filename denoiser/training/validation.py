@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from denoiser.evaluation.scenes import PEDESTAL_DN, SHOTS, WHITE_DN, read_variance
 from denoiser.network import FeatureAlignNetwork
 from denoiser.normalisation import apply_residual, network_input
 from denoiser.training.photographs import Photographs
 from denoiser.training.unprocess import pack_rggb, unprocess
 
-SHOTS = (1.0e-4, 4.0e-4, 1.3e-3, 4.0e-3, 1.2e-2)
 CROPS = 24
 CROP_PX = 256
 SEED = 7
-PEDESTAL, WHITE = 256, 4095
 
 
 @dataclass(frozen=True)
@@ -27,20 +26,15 @@ class ValidationSet:
     noisy: Tensor
 
 
-def read_variance(shot: float) -> float:
-    """The Darmstadt Noise Dataset's median read variance at a shot noise."""
-    return float(10 ** (2.25 * torch.log10(torch.tensor(shot, dtype=torch.float64)) + 1.38))
-
-
 def build(photographs: Photographs) -> ValidationSet:
     generator = torch.Generator().manual_seed(SEED)
     clean = pack_rggb(unprocess(photographs.crops(CROPS, CROP_PX, generator), generator))
-    span = WHITE - PEDESTAL
+    span = WHITE_DN - PEDESTAL_DN
     levels = []
     for shot in SHOTS:
         noisy = torch.poisson(clean / shot, generator=generator) * shot
         noisy += torch.randn(clean.shape, generator=generator) * read_variance(shot) ** 0.5
-        levels.append((torch.round(noisy * span + PEDESTAL).clamp(0, WHITE) - PEDESTAL) / span)
+        levels.append((torch.round(noisy * span + PEDESTAL_DN).clamp(0, WHITE_DN) - PEDESTAL_DN) / span)
     return ValidationSet(clean, torch.stack(levels))
 
 

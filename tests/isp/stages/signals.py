@@ -35,12 +35,3 @@ def signal_of(
         default_crop=default_crop,
     )
     return Signal(data=data.copy(), domain=domain, frame=frame, cfa=cfa, noise=noise)
-
-
-def mosaic_of(rgb: np.ndarray, cfa: Cfa) -> np.ndarray:
-    """CFA mosaic [H, W] of camera RGB [H, W, 3]."""
-    mosaic = np.empty(rgb.shape[:2], rgb.dtype)
-    for position, channel in enumerate(cfa.channels):
-        row, column = divmod(position, 2)
-        mosaic[row::2, column::2] = rgb[row::2, column::2, channel]
-    return mosaic

@@ -11,9 +11,10 @@ from isp.defects.map_file import read_defect_map
 from isp.defects.replacement import replace_defects
 from isp.errors import ConfigError, InputError
 from isp.noise.model import NoiseModel, NoiseOrigin
+from isp.sample.sensor import mosaic_of
 from isp.stage import Domain
 from isp.stages.defective_pixels import DefectivePixels
-from tests.isp.stages.signals import mosaic_of, signal_of
+from tests.isp.stages.signals import signal_of
 
 NOISE = NoiseModel.uniform(1e-4, 1e-6, NoiseOrigin.USER)
 

@@ -8,10 +8,11 @@ import pytest
 from isp.cfa import Cfa
 from isp.errors import InputError
 from isp.raw_frame import Rect
+from isp.sample.sensor import mosaic_of
 from isp.shown_area import shown_area
 from isp.stage import Domain
 from isp.stages.demosaic import Demosaic
-from tests.isp.stages.signals import mosaic_of, signal_of
+from tests.isp.stages.signals import signal_of
 
 
 def run(signal, method):

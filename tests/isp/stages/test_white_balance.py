@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from isp.cfa import Cfa
 from isp.errors import ConfigError
+from isp.sample.sensor import mosaic_of
 from isp.stage import Domain
 from isp.stages.white_balance import WhiteBalance
-from tests.isp.stages.signals import mosaic_of, signal_of
+from tests.isp.stages.signals import signal_of
 
 NEUTRAL = (0.5, 1.0, 0.625)
 
