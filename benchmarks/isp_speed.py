@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -74,9 +75,11 @@ def main() -> None:
             "isp, bilinear": ours("bilinear"),
         }
         times: dict[str, list[float]] = {name: [] for name in contenders}
+        order = list(contenders)
         for turn in range(arguments.rounds + 1):
-            for name, work in contenders.items():
-                elapsed_s = timed(work)
+            random.Random(turn).shuffle(order)  # nobody always runs on the memory that one other left
+            for name in order:
+                elapsed_s = timed(contenders[name])
                 if turn:  # the first round warms up
                     times[name].append(elapsed_s)
     reference = statistics.median(times["LibRaw default (AHD)"])
