@@ -6,6 +6,7 @@ import sys
 import textwrap
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -34,13 +35,23 @@ def source(name: str, value: str, package: str = "other-package", version: str =
 
 
 def install(folder: Path, package: str, module: str, code: str, stage: str = "twice", attribute: str = "Twice") -> None:
-    """Puts a package on a path the way pip would."""
+    """Makes a wheel of one module and has pip install it into a folder."""
+    name = package.replace("-", "_")
+    info = f"{name}-2.0.dist-info"
+    files = {
+        f"{module}.py": textwrap.dedent(code),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 2.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[isp.stages]\n{stage} = {module}:{attribute}\n",
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{module}.py").write_text(textwrap.dedent(code))
-    info = folder / f"{package.replace('-', '_')}-2.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 2.0\n")
-    (info / "entry_points.txt").write_text(f"[isp.stages]\n{stage} = {module}:{attribute}\n")
+    wheel = folder / f"{name}-2.0-py3-none-any.whl"
+    with ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", str(folder), str(wheel)], check=True, capture_output=True)
 
 
 def isp(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
