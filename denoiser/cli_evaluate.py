@@ -6,9 +6,8 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
-from isp.errors import ConfigError
+from denoiser.cli_arguments import add_photographs
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Unprocesses photographs to RAW, adds noise of known level, denoises, and scores the result beside "
         "the noisy input. The random streams are fixed: scores of different models compare.",
     )
-    parser.add_argument("--photographs", type=Path, required=True, metavar="DIR", help="sRGB photographs")
+    add_photographs(parser)
     parser.add_argument("--model", default="auto", help="a shipped model's name or a .safetensors file")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--json", action="store_true", help="machine-readable result on stdout")
@@ -32,8 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     from denoiser.evaluation.scenes import scenes
     from denoiser.evaluation.scores import evaluate, mean
 
-    if not arguments.photographs.is_dir():
-        raise ConfigError(f"--photographs {arguments.photographs}: no such folder", expected="a folder of photographs")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     model = Denoiser(arguments.model, tile_px=1024)

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from isp.errors import ConfigError
+from denoiser.cli_arguments import add_photographs
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,9 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Trains the Feature-Align Network on photographs unprocessed to linear RAW on the fly. The run's "
         "folder holds its state: the same command resumes it after a kill at any moment.",
     )
-    parser.add_argument(
-        "--photographs", type=Path, required=True, metavar="DIR", help="sRGB photographs, searched deeply"
-    )
+    add_photographs(parser)
     parser.add_argument(
         "--run", type=Path, default=Path(".training/universal"), metavar="DIR", help="folder of the run"
     )
@@ -45,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     from denoiser.training.recipe import Recipe
     from denoiser.training.trainer import train
 
-    if not arguments.photographs.is_dir():
-        raise ConfigError(f"--photographs {arguments.photographs}: no such folder", expected="a folder of photographs")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
         cv2.setNumThreads(arguments.threads)

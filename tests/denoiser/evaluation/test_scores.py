@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from denoiser.__main__ import main
 from denoiser.evaluation.scenes import SHOTS, add_noise, read_variance, scenes
 from denoiser.evaluation.scores import evaluate, psnr_db, score, ssim
 from isp.errors import InputError
@@ -64,3 +65,11 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(InputError, match="no photograph"):
         list(scenes(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_folder_that_is_not_there_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--photographs", "no/such/folder"])
+    assert stopped.value.code == 2
+    assert "no/such/folder: no such folder" in capsys.readouterr().err
