@@ -21,6 +21,9 @@ RESIDUAL_SIGMAS = 4.0
 STABILISED_SCALE = 16.0
 """Standard deviations of the noise in one unit of the network's input."""
 
+DEEPEST_SIGMAS = 8.0
+"""Farthest below black, in standard deviations of the noise there, that the network is told of."""
+
 SHOT_FLOOR = 2e-5
 """Least shot noise that the network is told of: cleaner mosaics are treated as this one, and the
 residual shrinks with their true noise."""
@@ -38,8 +41,9 @@ def network_input(planes: Tensor, shot: Tensor, read: Tensor) -> Tensor:
     zero = torch.sqrt(0.375 * shot**2 + read)
     light = planes.clamp(min=0.0)
     stabilised = (torch.sqrt(shot * light + zero**2) - zero) * (2 / shot)
-    # Below black the noise is that of black: the transform goes on along its tangent.
-    stabilised = stabilised + (planes - light) / zero
+    # Below black the noise is that of black: the transform goes on along its tangent, as far as noise
+    # goes. Deeper values come from a wrong black level, and nothing was learnt of them.
+    stabilised = stabilised + ((planes - light) / zero).clamp(min=-DEEPEST_SIGMAS)
     level = 0.5 * torch.log10(shot.mean(1, keepdim=True)) + 1.5
     plane = level.expand(-1, 1, *planes.shape[2:])
     return torch.cat([stabilised / STABILISED_SCALE, plane], 1)

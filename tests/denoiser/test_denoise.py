@@ -87,6 +87,16 @@ def test_values_below_black_survive() -> None:
     assert abs(out.mean()) < 0.1 * READ**0.5
 
 
+@pytest.mark.parametrize("level", [-0.05, -0.5, -5.0])
+def test_a_black_level_far_too_high_is_survived(level: float) -> None:
+    shot, read = 2e-4, 1.4e-7
+    mosaic = np.full((96, 96), level, np.float32)
+    mosaic[40, 40] = 0.6  # a hot pixel
+    out = denoise_mosaic(mosaic, "RGGB", shot, read)
+    flat = np.abs(mosaic - level) < 0.1
+    assert np.abs(out - mosaic)[flat].max() < 50 * read**0.5
+
+
 def test_strength_is_monotone_from_nothing() -> None:
     clean, noisy = scene(128, 128)
     left = [
