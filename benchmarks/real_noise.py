@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3, help="frames scored of each burst")
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args()
-    denoiser = Denoiser(arguments.model, tile_px=1024)
+    denoiser = Denoiser(arguments.model)
     scores: list[Score] = []
     if arguments.imx296:
         scores += imx296(arguments.imx296, denoiser, arguments.frames)

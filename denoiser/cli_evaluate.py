@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    model = Denoiser(arguments.model, tile_px=1024)
+    model = Denoiser(arguments.model)
     noisy = evaluate(lambda mosaic, *_: mosaic, scenes(arguments.photographs))
     clean = evaluate(model.denoise, scenes(arguments.photographs))
     if arguments.json:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PLANE_COLOURS = (0, 1, 1, 2)
 """Index into (R, G, B) of the packed planes: both greens share one noise model."""
 
-DEFAULT_TILE_PX = 512
+DEFAULT_TILE_PX = 1024
 MAX_STRENGTH: Final = 1.5
 
 Noise = float | Sequence[float]
@@ -102,12 +102,13 @@ def denoise_mosaic(
     mosaic: np.ndarray, cfa: str | Cfa, shot: Noise, read: Noise, *, model: str = "auto", strength: float = 1.0
 ) -> np.ndarray:
     """`Denoiser.denoise` with a model that is loaded once and kept."""
-    return _loaded(model).denoise(mosaic, cfa, shot, read, strength=strength)
+    return loaded(model).denoise(mosaic, cfa, shot, read, strength=strength)
 
 
 @lru_cache(maxsize=4)
-def _loaded(model: str) -> Denoiser:
-    return Denoiser(model)
+def loaded(model: str, tile_px: int = DEFAULT_TILE_PX) -> Denoiser:
+    """A denoiser of the process, loaded at its first use."""
+    return Denoiser(model, tile_px=tile_px)
 
 
 def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:

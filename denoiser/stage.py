@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from isp.errors import ConfigError
 from isp.stage import Domain, Parameters, Signal
-
-if TYPE_CHECKING:
-    from denoiser.denoise import Denoiser
 
 
 class DenoiseParameters(Parameters):
@@ -53,16 +49,11 @@ class Denoise:
             data = data / signal.shading_gain
         height, width = data.shape
         even = np.pad(data, ((0, height % 2), (0, width % 2)), mode="reflect") if height % 2 or width % 2 else data
-        clean = _denoiser(parameters.model, parameters.tile_px).denoise(
+        from denoiser.denoise import loaded
+
+        clean = loaded(parameters.model, parameters.tile_px).denoise(
             even, signal.cfa, signal.noise.shot, signal.noise.read, strength=parameters.strength
         )[:height, :width]
         if signal.shading_gain is not None:
             clean *= signal.shading_gain
         return replace(signal, data=clean)
-
-
-@lru_cache(maxsize=2)
-def _denoiser(model: str, tile_px: int) -> Denoiser:
-    from denoiser.denoise import Denoiser
-
-    return Denoiser(model, tile_px=tile_px)

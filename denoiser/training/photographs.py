@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from isp.errors import InputError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 SCALES = (1.0, 0.7, 0.5)
@@ -74,13 +77,16 @@ def load(folder: Path, least_size: int) -> tuple[Photographs, Photographs]:
                 image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             )
     training = [image for image in training if min(image.shape[:2]) >= least_size]
-    held_out = [image for image in held_out if min(image.shape[:2]) >= least_size] or training[:1]
+    held_out = [image for image in held_out if min(image.shape[:2]) >= least_size]
     if not training:
         raise InputError(
             f"{folder}: {len(paths)} photographs found, none at least {least_size} pixels on a side",
             expected="a folder of sRGB photographs",
             remedy="name another folder with --photographs",
         )
+    if not held_out:
+        log.warning("%s: too few photographs to hold any out; progress is judged on one of those trained on", folder)
+        held_out = training[:1]
     return _pack(training), _pack(held_out)
 
 

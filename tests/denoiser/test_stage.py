@@ -33,7 +33,7 @@ def test_is_what_the_denoiser_gives() -> None:
     _, signal = a_signal()
     out = Denoise()(signal, DenoiseParameters())
     assert out.domain is Domain.LINEAR_MOSAIC
-    expected = Denoiser(tile_px=1024).denoise(signal.data, Cfa.GBRG, NOISE.shot, NOISE.read)
+    expected = Denoiser().denoise(signal.data, Cfa.GBRG, NOISE.shot, NOISE.read)
     np.testing.assert_array_equal(out.data, expected)
 
 
