@@ -5,8 +5,8 @@ structure is not washed away by successive convolutions:
 
     features * gamma(input) + beta(input)
 
-gamma stays in [0, 2] (a clamp, not a sigmoid: every operation here has an integer form on embedded
-compilers), so that the product cannot overflow a fixed-point format.
+gamma stays in [0, 2] unless asked otherwise (a clamp, not a sigmoid: every operation here has an integer
+form on embedded compilers), so that the product cannot overflow a fixed-point format.
 
 Only convolutions (dense, depthwise, 1x1, strided), ReLU and clamp, add, multiply, concatenation and
 depth-to-space are used: no normalisation layer, no global pooling, no attention.
@@ -37,8 +37,13 @@ class Architecture:
     widths: tuple[int, ...] = (16, 24, 48, 80)
     encoder_blocks: tuple[int, ...] = (1, 1, 2, 2)
     decoder_blocks: tuple[int, ...] = (1, 1, 1)
+    coarse_kernel: int = 3
+    """Side of the depthwise kernels below the finest scale, which has 3x3 ones."""
     expansion: int = 2
     align_width: int = 8
+    """Hidden width of the Feature-Align layers; 0 leaves them out."""
+    gamma_range: tuple[float, float] = (0.0, 2.0)
+    """What gamma is clamped to."""
 
     def __post_init__(self) -> None:
         scales = len(self.widths)
@@ -47,11 +52,18 @@ class Architecture:
                 f"{scales} widths need {scales} encoder and {scales - 1} decoder block counts, "
                 f"found {len(self.encoder_blocks)} and {len(self.decoder_blocks)}"
             )
+        if self.coarse_kernel % 2 == 0:
+            raise ValueError(f"depthwise kernel of side {self.coarse_kernel}, expected an odd one")
 
     @property
     def stride(self) -> int:
         """Packed pixels that a tile's origin and size must be a multiple of."""
         return 2 ** (len(self.widths) - 1)
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Side of the depthwise kernels at each scale."""
+        return (3, *(self.coarse_kernel for _ in self.widths[1:]))
 
     def as_dict(self) -> dict[str, object]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -62,11 +74,11 @@ class Architecture:
 
 
 class ResidualBlock(nn.Module):
-    """Depthwise 3x3, 1x1 that widens, ReLU, 1x1 that narrows; added to its input."""
+    """Depthwise convolution, 1x1 that widens, ReLU, 1x1 that narrows; added to its input."""
 
-    def __init__(self, width: int, expansion: int) -> None:
+    def __init__(self, width: int, expansion: int, kernel: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.depthwise = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
         self.widen = nn.Conv2d(width, width * expansion, 1)
         self.narrow = nn.Conv2d(width * expansion, width, 1)
 
@@ -77,8 +89,9 @@ class ResidualBlock(nn.Module):
 class FeatureAlign(nn.Module):
     """Modulates features by the noisy input at the same scale; starts as the identity."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, gamma_range: tuple[float, float]) -> None:
         super().__init__()
+        self.gamma_range = gamma_range
         self.image = nn.Conv2d(INPUT_CHANNELS, hidden, 1)
         self.gamma = nn.Conv2d(hidden, width, 1)
         self.beta = nn.Conv2d(hidden, width, 1)
@@ -89,7 +102,20 @@ class FeatureAlign(nn.Module):
 
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
         hidden = functional.relu(self.image(image))
-        return features * torch.clamp(self.gamma(hidden), 0.0, 2.0) + self.beta(hidden)
+        return features * torch.clamp(self.gamma(hidden), *self.gamma_range) + self.beta(hidden)
+
+
+class Unaligned(nn.Module):
+    """In the place of a Feature-Align layer where there is none: the features as they are."""
+
+    def forward(self, features: Tensor, _image: Tensor) -> Tensor:
+        return features
+
+
+def _align(width: int, architecture: Architecture) -> nn.Module:
+    if architecture.align_width == 0:
+        return Unaligned()
+    return FeatureAlign(width, architecture.align_width, architecture.gamma_range)
 
 
 class FeatureAlignNetwork(nn.Module):
@@ -110,34 +136,35 @@ class FeatureAlignNetwork(nn.Module):
             nn.Conv2d(INPUT_CHANNELS, INPUT_CHANNELS, 2, stride=2, groups=INPUT_CHANNELS, bias=False) for _ in w[1:]
         )
         self.encoder = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(c, a.expansion) for _ in range(n)))
-            for c, n in zip(w, a.encoder_blocks, strict=True)
+            nn.Sequential(*(ResidualBlock(c, a.expansion, k) for _ in range(n)))
+            for c, n, k in zip(w, a.encoder_blocks, a.kernels, strict=True)
         )
-        self.encoder_align = nn.ModuleList(FeatureAlign(c, a.align_width) for c in w)
+        self.encoder_align = nn.ModuleList(_align(c, a) for c in w)
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(w))
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairwise(w))
         self.decoder = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(c, a.expansion) for _ in range(n)))
-            for c, n in zip(w[:-1], a.decoder_blocks, strict=True)
+            nn.Sequential(*(ResidualBlock(c, a.expansion, k) for _ in range(n)))
+            for c, n, k in zip(w[:-1], a.decoder_blocks, a.kernels[:-1], strict=True)
         )
-        self.decoder_align = nn.ModuleList(FeatureAlign(c, a.align_width) for c in w[:-1])
+        self.decoder_align = nn.ModuleList(_align(c, a) for c in w[:-1])
         self.head = nn.Conv2d(w[0], PACKED_CHANNELS, 3, padding=1)
         for level in self.pyramid:
             nn.init.constant_(level.weight, 0.25)  # type: ignore[arg-type]
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
+    def encode(self, image: Tensor, scales: int) -> tuple[list[Tensor], list[Tensor]]:
+        """(the image, the aligned features) at each of the first `scales` scales, finest first."""
+        images, features = [image], [self.encoder_align[0](self.encoder[0](self.stem(image)), image)]
+        for scale in range(1, scales):
+            images.append(self.pyramid[scale - 1](images[-1]))
+            coarser = self.encoder[scale](self.down[scale - 1](features[-1]))
+            features.append(self.encoder_align[scale](coarser, images[-1]))
+        return images, features
+
     def forward(self, image: Tensor) -> Tensor:
-        images = [image]
-        for level in self.pyramid:
-            images.append(level(images[-1]))
-        features = self.stem(image)
-        skips = []
-        for scale, (blocks, align) in enumerate(zip(self.encoder, self.encoder_align, strict=True)):
-            features = align(blocks(features), images[scale])
-            if scale < len(self.down):
-                skips.append(features)
-                features = self.down[scale](features)
+        images, skips = self.encode(image, len(self.encoder))
+        features = skips.pop()
         for scale in reversed(range(len(self.decoder))):
             features = functional.pixel_shuffle(self.up[scale](features), 2) + skips[scale]
             features = self.decoder_align[scale](self.decoder[scale](features), images[scale])
@@ -175,12 +202,12 @@ def complexity(network: FeatureAlignNetwork, packed_size: int = 64) -> Complexit
 def receptive_field(architecture: Architecture) -> int:
     """Packed pixels on each side that can influence an output pixel, rounded up to the stride.
 
-    Counted by hand from the layers: each 3x3 adds one pixel of its scale on each side; each pass
-    down and up through a scale can look anywhere inside one pixel of the coarser scale.
+    Counted by hand from the layers: each convolution adds half its kernel on each side, in pixels of its
+    scale; each pass down and up through a scale can look anywhere inside one pixel of the coarser scale.
     """
     radius = 2  # stem and head
     for scale, blocks in enumerate(architecture.encoder_blocks):
         in_decoder = architecture.decoder_blocks[scale] if scale < len(architecture.decoder_blocks) else 0
-        radius += (blocks + in_decoder) * 2**scale
+        radius += (blocks + in_decoder) * (architecture.kernels[scale] // 2) * 2**scale
     radius += architecture.stride - 1
     return -(-radius // architecture.stride) * architecture.stride

@@ -34,7 +34,7 @@ class Checkpoint:
     elapsed_s: float
     network: dict[str, Any]
     average: dict[str, Any]
-    optimiser: dict[str, Any]
+    optimisers: tuple[dict[str, Any], ...]
     loss: float
     history: tuple[HistoryPoint, ...]
 

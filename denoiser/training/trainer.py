@@ -23,7 +23,10 @@ from denoiser.normalisation import apply_residual, network_input
 from denoiser.training import checkpoint, photographs, validation
 from denoiser.training.checkpoint import Checkpoint, HistoryPoint
 from denoiser.training.curve import draw_curve
+from denoiser.training.growth import grow_into
+from denoiser.training.guidance import Teacher
 from denoiser.training.loss import denoising_loss
+from denoiser.training.muon import Muon, split_parameters
 from denoiser.training.noise_synthesis import NoisyBatch, corrupt
 from denoiser.training.photographs import Photographs
 from denoiser.training.recipe import Recipe
@@ -46,11 +49,11 @@ class Outcome:
     weights: Path
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a thousandth of the peak."""
+def schedule(recipe: Recipe, step: int) -> float:
+    """Share of the peak learning rates: linear warm-up, then half a cosine down to a thousandth."""
     warm_up = min(1.0, (step + 1) / recipe.warm_up_steps)
     cosine = 0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)
-    return recipe.learning_rate * warm_up * max(cosine, 1e-3)
+    return warm_up * max(cosine, 1e-3)
 
 
 def draw_batch(source: Photographs, recipe: Recipe, step: int, device: torch.device) -> NoisyBatch:
@@ -99,27 +102,37 @@ def _stop_requests() -> Iterator[threading.Event]:
 class Trainer:
     """A run in progress: the network, its average, the optimiser, and where the run stands."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, start_from: Path | None) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, start_from: Path | None, teacher: Path | None
+    ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         self.network = FeatureAlignNetwork(recipe.architecture)
         self.average = FeatureAlignNetwork(recipe.architecture)
         if start_from is not None:
-            self.network.load_state_dict(weights_file.load(start_from)[0].state_dict())
+            grow_into(self.network, weights_file.load(start_from)[0].state_dict())
         self.average.load_state_dict(self.network.state_dict())
         for network in (self.network, self.average):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        self.teacher: Teacher | None = None
+        if teacher is not None:
+            judge = weights_file.load(teacher)[0].to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.teacher = Teacher(judge, recipe.guidance)
+        matrices, rest = split_parameters(self.network)
+        self.optimisers: tuple[torch.optim.Optimizer, ...] = (
+            Muon(matrices, recipe.matrix_learning_rate),
+            torch.optim.AdamW(rest, recipe.learning_rate, weight_decay=recipe.weight_decay),
         )
+        self.peak_rates = (recipe.matrix_learning_rate, recipe.learning_rate)
         self.step, self.elapsed_s, self.loss = 0, 0.0, math.nan
         self.history: tuple[HistoryPoint, ...] = ()
         saved = checkpoint.load(folder, recipe.as_dict())
         if saved is not None:
             self.network.load_state_dict(saved.network)
             self.average.load_state_dict(saved.average)
-            self.optimiser.load_state_dict(saved.optimiser)
+            for optimiser, state in zip(self.optimisers, saved.optimisers, strict=True):
+                optimiser.load_state_dict(state)
             self.step, self.elapsed_s, self.loss = saved.step, saved.elapsed_s, saved.loss
             self.history = saved.history
 
@@ -132,33 +145,41 @@ class Trainer:
                 self.elapsed_s,
                 self.network.state_dict(),
                 self.average.state_dict(),
-                self.optimiser.state_dict(),
+                tuple(optimiser.state_dict() for optimiser in self.optimisers),
                 self.loss,
                 self.history,
             ),
         )
 
-    def predict(self, batch: NoisyBatch) -> Tensor:
-        """Denoised planes in the domain of `batch.clean`."""
+    def loss_of(self, batch: NoisyBatch) -> Tensor:
+        """The loss of the network's answer to a batch, the teacher's terms included."""
         image = network_input(batch.noisy, batch.shot, batch.read).contiguous(memory_format=torch.channels_last)
         reduced = self.step < self.recipe.steps * (1 - self.recipe.full_precision_share)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
             residual = self.network(image)
-        return apply_residual(batch.noisy, residual.float(), batch.shot, batch.read)
+        output = apply_residual(batch.noisy, residual.float(), batch.shot, batch.read)
+        loss = denoising_loss(output, batch)
+        if self.teacher is None:
+            return loss
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return loss + self.teacher.loss(output, batch)
 
     def train_step(self, batch: NoisyBatch) -> Tensor:
         """One update; returns the loss, still on the device."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.step)
-        loss = denoising_loss(self.predict(batch), batch)
-        self.optimiser.zero_grad()
+        share = schedule(self.recipe, self.step)
+        for optimiser, peak in zip(self.optimisers, self.peak_rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = peak * share
+            optimiser.zero_grad()
+        loss = self.loss_of(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         # The average forgets quickly at first, when the weights still travel far.
-        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        horizon = min(self.recipe.average_share * self.recipe.steps, (10 + self.step) / 9)
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 / max(horizon, 1))
         self.step += 1
         return loss.detach()
 
@@ -171,6 +192,7 @@ def train(
     *,
     name: str,
     start_from: Path | None = None,
+    teacher: Path | None = None,
     stop_after_s: float = math.inf,
 ) -> Outcome:
     """Runs or resumes the run in `folder` until its steps, the time or a signal end it.
@@ -179,7 +201,7 @@ def train(
     """
     source, held_out = photographs.load(photographs_folder, max(recipe.patch_px, validation.CROP_PX))
     scored = validation.build(held_out)
-    trainer = Trainer(recipe, folder, device, start_from)
+    trainer = Trainer(recipe, folder, device, start_from, teacher)
     began = saved_at = reported_at = time.monotonic()
     started_with_s, first = trainer.elapsed_s, trainer.step
 

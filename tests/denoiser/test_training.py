@@ -19,7 +19,7 @@ from denoiser.training import checkpoint, photographs
 from denoiser.training.loss import denoising_loss
 from denoiser.training.noise_synthesis import NoisyBatch, corrupt, draw_levels
 from denoiser.training.recipe import Recipe
-from denoiser.training.trainer import learning_rate, train
+from denoiser.training.trainer import schedule, train
 from denoiser.training.unprocess import pack_rggb, unprocess
 from isp.errors import ConfigError, InputError
 
@@ -147,7 +147,7 @@ def test_loss_prefers_the_truth_and_sees_a_lifted_dark() -> None:
 
 def test_learning_rate_warms_up_and_ends_low() -> None:
     recipe = Recipe()
-    rates = [learning_rate(recipe, step) for step in (0, recipe.warm_up_steps, recipe.steps // 2, recipe.steps - 1)]
-    assert rates[0] < rates[1]
-    assert rates[1] > rates[2] > rates[3]
-    assert rates[3] <= 2e-3 * recipe.learning_rate
+    shares = [schedule(recipe, step) for step in (0, recipe.warm_up_steps, recipe.steps // 2, recipe.steps - 1)]
+    assert shares[0] < shares[1] <= 1
+    assert shares[1] > shares[2] > shares[3]
+    assert shares[3] <= 2e-3
