@@ -1,4 +1,4 @@
-"""Commands around the denoiser: `python -m denoiser train|evaluate|calibrate`."""
+"""Commands around the denoiser: `python -m denoiser train|evaluate|calibrate|models`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from denoiser import cli_calibrate, cli_evaluate, cli_train
+from denoiser import cli_calibrate, cli_evaluate, cli_models, cli_train
 from isp.errors import UserError
 
 
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli_train.add_parser(commands)
     cli_evaluate.add_parser(commands)
     cli_calibrate.add_parser(commands)
+    cli_models.add_parser(commands)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

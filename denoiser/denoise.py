@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from denoiser import weights_file
-from denoiser.network import receptive_field
+from denoiser import manifest, weights_file
+from denoiser.models import Catalogue, Member
+from denoiser.network import FeatureAlignNetwork, receptive_field
 from denoiser.normalisation import apply_residual, network_input
 from denoiser.packing import pack, unpack
 from denoiser.tiling import Tile, tiles
+from denoiser.weights_file import WeightsHeader
 from isp.cfa import Cfa
 from isp.errors import ConfigError
 
@@ -32,24 +36,69 @@ Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles in all)."""
 
 
-class Denoiser:
-    """A loaded model that denoises mosaics; safe to call from several threads at once.
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network in memory. halo_px, multiple_px: what tiles must overlap by, and be a multiple of, in
+    pixels of the mosaic."""
 
-    model: "auto" or a shipped model's name, or the path of a weights file. backend: "torch". tile_px:
-    side of the tiles, which changes memory and time but not the result.
+    network: FeatureAlignNetwork
+    header: WeightsHeader
+    halo_px: int
+    multiple_px: int
+
+
+class Denoiser:
+    """A model that denoises mosaics; safe to call from several threads at once.
+
+    model: "auto" (the specialists if they are shipped, else the universal network), a family
+    ("universal", "specialists", "small"), one model's name, or the path of a weights file. Of a family,
+    the member for the noise at hand is taken, and loaded when it is first needed; a single model serves
+    any noise. backend: "torch". tile_px: side of the tiles, which changes memory and time but not the
+    result. catalogue: the models to choose from, those that are shipped by default.
+
+    name: the family, or the model as its weights call it. members: the networks to choose from.
     """
 
-    def __init__(self, model: str = "auto", backend: str = "torch", *, tile_px: int = DEFAULT_TILE_PX) -> None:
+    def __init__(
+        self,
+        model: str = "auto",
+        backend: str = "torch",
+        *,
+        tile_px: int = DEFAULT_TILE_PX,
+        catalogue: Catalogue | None = None,
+    ) -> None:
         if backend != "torch":
             raise ConfigError(f"denoiser backend {backend!r}", expected="torch")
-        self.network, self.header = weights_file.load(weights_file.find("universal" if model == "auto" else model))
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        architecture = self.network.architecture
-        self.multiple_px = 2 * architecture.stride
-        self.halo_px = 2 * receptive_field(architecture)
         if tile_px < 1:
             raise ConfigError(f"tile size {tile_px}", expected="a positive number of pixels")
-        self.tile_px = -(-tile_px // self.multiple_px) * self.multiple_px
+        self._choice = (catalogue or manifest.shipped()).resolve(model)
+        self._tile_px = tile_px
+        self._loaded: dict[Member, LoadedNetwork] = {}
+        self._loading = Lock()
+
+    @property
+    def name(self) -> str:
+        return self._choice.name
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return self._choice.members
+
+    def member_for(self, shot: Noise, *, strength: float = 1.0) -> Member:
+        """The network that serves a level of shot noise, one number or one per colour (R, G, B).
+
+        What counts is the noise that the network is told of, for on that it was trained: a strength above 1
+        states more than there is. As in the network's noise-level plane, it is the mean over the Bayer
+        pattern, green twice.
+        """
+        return self._choice.member_for(float(_per_plane(shot, "shot").mean()) * _told(strength))
+
+    def loaded(self, member: Member) -> LoadedNetwork:
+        """A member's network, loaded at its first use. Raises InputError for a file that is not usable."""
+        with self._loading:
+            if member not in self._loaded:
+                self._loaded[member] = _load(member)
+            return self._loaded[member]
 
     def denoise(
         self,
@@ -69,33 +118,27 @@ class Denoiser:
         states, up to 1.5 treats it as stronger than stated.
         """
         mosaic, phase = _checked(mosaic, cfa)
-        shot_planes, read_planes = _per_plane(shot, "shot"), _per_plane(read, "read")
+        shots, reads = _per_plane(shot, "shot"), _per_plane(read, "read")
         if not 0 <= strength <= MAX_STRENGTH:
             raise ConfigError(f"denoising strength {strength}", expected=f"0 to {MAX_STRENGTH}")
-        if strength == 0 or not (shot_planes.any() or read_planes.any()):
+        if strength == 0 or not (shots.any() or reads.any()):
             return mosaic.copy()
+        loaded_network = self.loaded(self.member_for(shot, strength=strength))
         # Below 1 the residual is scaled; above, the network is told of more noise than there is.
-        told, blend = max(strength, 1.0) ** 2, min(strength, 1.0)
-        shot_planes, read_planes = shot_planes * told, read_planes * told
+        told, blend = _told(strength), min(strength, 1.0)
+        shot_planes, read_planes = _broadcastable(shots) * told, _broadcastable(reads) * told
         height, width = mosaic.shape
-        todo = list(tiles(height, width, self.tile_px, self.halo_px, self.multiple_px))
+        multiple_px = loaded_network.multiple_px
+        tile_px = -(-self._tile_px // multiple_px) * multiple_px
+        todo = list(tiles(height, width, tile_px, loaded_network.halo_px, multiple_px))
         output = np.empty_like(mosaic)
         for done, tile in enumerate(todo, 1):
-            output[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = self._tile(
-                mosaic, phase, tile, shot_planes, read_planes, blend
+            output[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = _tile(
+                loaded_network, mosaic, phase, tile, shot_planes, read_planes, blend
             )
             if progress is not None:
                 progress(done, len(todo))
         return output
-
-    def _tile(self, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor, blend: float) -> np.ndarray:
-        source = mosaic[np.ix_(tile.source_rows, tile.source_columns)]
-        planes = pack(source, cfa)
-        with torch.inference_mode():
-            image = network_input(planes, shot, read).contiguous(memory_format=torch.channels_last)
-            clean = apply_residual(planes, blend * self.network(image), shot, read)
-        halo = self.halo_px
-        return unpack(clean, cfa)[halo : halo + tile.height, halo : halo + tile.width]
 
 
 def denoise_mosaic(
@@ -109,6 +152,31 @@ def denoise_mosaic(
 def loaded(model: str, tile_px: int = DEFAULT_TILE_PX) -> Denoiser:
     """A denoiser of the process, loaded at its first use."""
     return Denoiser(model, tile_px=tile_px)
+
+
+def _load(member: Member) -> LoadedNetwork:
+    member.check()
+    network, header = weights_file.load(member.path)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    log.debug("loaded the network %s from %s", member.name, member.path)
+    return LoadedNetwork(network, header, 2 * receptive_field(header.architecture), 2 * header.architecture.stride)
+
+
+def _tile(
+    loaded_network: LoadedNetwork, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor, blend: float
+) -> np.ndarray:
+    source = mosaic[np.ix_(tile.source_rows, tile.source_columns)]
+    planes = pack(source, cfa)
+    with torch.inference_mode():
+        image = network_input(planes, shot, read).contiguous(memory_format=torch.channels_last)
+        clean = apply_residual(planes, blend * loaded_network.network(image), shot, read)
+    halo = loaded_network.halo_px
+    return unpack(clean, cfa)[halo : halo + tile.height, halo : halo + tile.width]
+
+
+def _told(strength: float) -> float:
+    """How many times the noise that there is the network is told of."""
+    return max(strength, 1.0) ** 2
 
 
 def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:
@@ -126,9 +194,13 @@ def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:
     return mosaic, phase
 
 
-def _per_plane(noise: Noise, what: str) -> Tensor:
-    values = np.atleast_1d(np.asarray(noise, np.float32))
-    if values.shape not in {(1,), (3,)} or not np.isfinite(values).all() or (values < 0).any():
+def _per_plane(noise: Noise, what: str) -> np.ndarray:
+    """Noise of the packed planes R, Gr, Gb, B, float64 [4]."""
+    values = np.atleast_1d(np.asarray(noise, np.float64))
+    if values.shape not in {(1,), (3,)} or not ((values >= 0) & (values <= np.finfo(np.float32).max)).all():
         raise ConfigError(f"{what} noise {noise!r}", expected="one number or three (R, G, B), none negative")
-    per_colour = np.broadcast_to(values, (3,)) if values.size == 1 else values
-    return torch.from_numpy(per_colour[list(PLANE_COLOURS)].copy())[None, :, None, None]
+    return np.broadcast_to(values, (3,))[list(PLANE_COLOURS)]
+
+
+def _broadcastable(per_plane: np.ndarray) -> Tensor:
+    return torch.from_numpy(per_plane.astype(np.float32))[None, :, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -11,6 +12,8 @@ from pydantic import Field
 
 from isp.errors import ConfigError
 from isp.stage import Domain, Parameters, Signal
+
+log = logging.getLogger(__name__)
 
 
 class DenoiseParameters(Parameters):
@@ -22,7 +25,11 @@ class DenoiseParameters(Parameters):
         le=1.5,
         description="0 leaves the noise, 1 removes what the noise model states, more treats it as stronger",
     )
-    model: str = Field("auto", description="auto, a shipped model's name, or the path of a .safetensors file")
+    model: str = Field(
+        "auto",
+        description="auto: the specialist for the noise, or the universal network where there are none; else a family "
+        "(universal, specialists, small), a model's name, or the path of a .safetensors file",
+    )
     tile_px: int = Field(1024, ge=16, le=16384, description="side of the tiles: memory and speed, not the result")
 
 
@@ -51,9 +58,12 @@ class Denoise:
         even = np.pad(data, ((0, height % 2), (0, width % 2)), mode="reflect") if height % 2 or width % 2 else data
         from denoiser.denoise import loaded
 
-        clean = loaded(parameters.model, parameters.tile_px).denoise(
-            even, signal.cfa, signal.noise.shot, signal.noise.read, strength=parameters.strength
-        )[:height, :width]
+        denoiser, noise = loaded(parameters.model, parameters.tile_px), signal.noise
+        member = denoiser.member_for(noise.shot, strength=parameters.strength)
+        log.info("%s: denoising by the model %s", signal.frame.source.name, member.name)
+        clean = denoiser.denoise(even, signal.cfa, noise.shot, noise.read, strength=parameters.strength)
+        clean = clean[:height, :width]
         if signal.shading_gain is not None:
             clean *= signal.shading_gain
-        return replace(signal, data=clean)
+        chosen = (("denoise.model", member.name), ("denoise.weights_sha256", member.sha256))
+        return replace(signal, data=clean, decisions=(*signal.decisions, *chosen))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from denoiser.network import Architecture, FeatureAlignNetwork
 from isp.atomic import replacing
-from isp.errors import ConfigError, InputError
+from isp.errors import InputError
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+"""The weights that come with the program."""
 FORMAT_VERSION = "1"
 
 
@@ -39,41 +43,39 @@ def save(path: Path, network: FeatureAlignNetwork, name: str, shot_range: tuple[
         save_file(tensors, temporary, metadata=metadata)
 
 
+def read_header(path: Path) -> WeightsHeader:
+    """What a weights file says of itself. Raises InputError for a file that is not usable as weights."""
+    with _readable(path) as file:
+        return _header(path, file.metadata() or {})
+
+
 def load(path: Path) -> tuple[FeatureAlignNetwork, WeightsHeader]:
-    """The network, in evaluation mode on the CPU, and its header."""
+    """The network, in evaluation mode on the CPU, and its header. Raises InputError as `read_header`."""
+    with _readable(path) as file:
+        header = _header(path, file.metadata() or {})
+        network = FeatureAlignNetwork(header.architecture)
+        network.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 (not a mapping)
+    return network.eval().requires_grad_(False), header
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-        if metadata["format_version"] != FORMAT_VERSION:
-            raise InputError(
-                f"{path}: weights of format {metadata['format_version']}",
-                expected=f"format {FORMAT_VERSION}",
-                remedy="use the release of this program that wrote them",
-            )
-        low, high = json.loads(metadata["shot_range"])
-        header = WeightsHeader(
-            metadata["name"], Architecture.from_dict(json.loads(metadata["architecture"])), (low, high)
-        )
-        network = FeatureAlignNetwork(header.architecture)
-        network.load_state_dict(tensors)
+            yield file
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         raise InputError(
             f"{path}: not usable as weights ({str(error).splitlines()[0]})",
             expected="a safetensors file written by `python -m denoiser train`",
         ) from error
-    return network.eval().requires_grad_(False), header
 
 
-def find(model: str) -> Path:
-    """File of a shipped model by name, or of a path to one's own."""
-    shipped = {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob("*.safetensors"))}
-    if model in shipped:
-        return shipped[model]
-    path = Path(model)
-    if path.suffix == ".safetensors" and path.is_file():
-        return path
-    raise ConfigError(
-        f"model {model!r} is neither shipped nor a .safetensors file",
-        expected=f"auto, one of {', '.join(shipped)}, or a path",
-    )
+def _header(path: Path, metadata: Mapping[str, str]) -> WeightsHeader:
+    if metadata["format_version"] != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: weights of format {metadata['format_version']}",
+            expected=f"format {FORMAT_VERSION}",
+            remedy="use the release of this program that wrote them",
+        )
+    low, high = json.loads(metadata["shot_range"])
+    return WeightsHeader(metadata["name"], Architecture.from_dict(json.loads(metadata["architecture"])), (low, high))

@@ -138,7 +138,7 @@ def develop(source: Path, target: Path, settings: Settings, on_step: OnStep | No
         height, width = _write(target, signal)
     timings.append(("write", time.perf_counter() - began))
     if settings.sidecar:
-        write_sidecar(target, source, pipeline, signal.noise, tuple(timings))
+        write_sidecar(target, source, pipeline, signal, tuple(timings))
     return Developed(source, target, width, height, signal.noise, tuple(timings))
 
 

@@ -55,7 +55,8 @@ class Signal:
         far. saturation: per camera colour (R, G, B), the value at which the sensor is full; white
         balance scales it. shading_gain: float32 [H, W], the lens-shading gain that the data has been
     multiplied by, None where there was none: the noise model holds for data / shading_gain.
-    colour_space: set by the output encoding.
+    colour_space: set by the output encoding. decisions: (what, which) that stages chose by the data and
+    that should be on record, such as ("denoise.model", "universal").
     """
 
     data: np.ndarray
@@ -67,6 +68,7 @@ class Signal:
     saturation: tuple[float, float, float] = (1.0, 1.0, 1.0)
     shading_gain: np.ndarray | None = None
     colour_space: str = ""
+    decisions: tuple[tuple[str, str], ...] = ()
 
 
 P_contra = TypeVar("P_contra", bound=Parameters, contravariant=True)

@@ -43,6 +43,7 @@ class _Description(BaseModel):
     white_balance: tuple[float, float, float]
     saturation: tuple[float, float, float]
     colour_space: str
+    decisions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class SavedStages:
                 saturation=described.saturation,
                 shading_gain=np.load(gain, allow_pickle=False) if gain.is_file() else None,
                 colour_space=described.colour_space,
+                decisions=described.decisions,
             )
         except ValidationError as error:
             raise InputError(f"saved stage {path} is damaged: {error.errors()[0]['msg']}", remedy=AGAIN) from error
@@ -127,6 +129,7 @@ class SavedStages:
             white_balance=signal.white_balance,
             saturation=signal.saturation,
             colour_space=signal.colour_space,
+            decisions=signal.decisions,
         )
 
     def _check(self, described: _Description, stage: str, noise: NoiseModel | None) -> None:

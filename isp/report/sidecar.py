@@ -11,6 +11,7 @@ from pathlib import Path
 from isp.atomic import replacing
 from isp.noise.model import NoiseModel
 from isp.pipeline import Pipeline
+from isp.stage import Signal
 
 LIBRARIES = ("numpy", "opencv-python", "rawpy", "tifffile", "torch")
 
@@ -48,14 +49,16 @@ def sidecar_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def write_sidecar(target: Path, source: Path, pipeline: Pipeline, noise: NoiseModel | None, timings: Timings) -> None:
-    """Writes `target`.json. Its "pipeline" is a pipeline file's content with every default spelled out."""
+def write_sidecar(target: Path, source: Path, pipeline: Pipeline, signal: Signal, timings: Timings) -> None:
+    """Writes `target`.json. Its "pipeline" is a pipeline file's content with every default spelled out,
+    "decisions" what stages chose by the data. signal: what the last stage left."""
     content = {
         "source": {"path": str(source), "sha256": sha256(source)},
         "result": {"path": str(target), "sha256": sha256(target)},
         "pipeline": pipeline.resolved(),
         "origins": {step.name: step.source.origin for step in pipeline.steps},
-        "noise": noise_value(noise),
+        "noise": noise_value(signal.noise),
+        "decisions": dict(signal.decisions),
         "timings_s": {name: round(time_s, 6) for name, time_s in timings},
         "versions": versions(pipeline),
         "machine": {"system": platform.platform(), "processor": platform.machine()},

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from denoiser import Denoiser, denoise_mosaic, weights_file
+from denoiser import Denoiser, denoise_mosaic, manifest, weights_file
+from denoiser.models import Catalogue
 from denoiser.network import INPUT_CHANNELS, Architecture, FeatureAlignNetwork
 from isp.cfa import Cfa
 from isp.errors import ConfigError, InputError
+from tests.denoiser.model_folders import TWO
 
 SHOT, READ = 4e-3, 9.6e-5
 
@@ -32,17 +34,33 @@ def scene(
 @pytest.fixture(scope="module")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A network whose every weight is at work, so that seams and halos would show."""
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    random_weights(path, Architecture(), (5e-5, 2e-2))
+    return str(path)
+
+
+def random_weights(path: Path, architecture: Architecture, shot_range: tuple[float, float]) -> None:
     torch.manual_seed(5)
-    network = FeatureAlignNetwork()
+    network = FeatureAlignNetwork(architecture)
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_uniform_(parameter)
     with torch.no_grad():
         residual = network(torch.randn(1, INPUT_CHANNELS, 64, 64))
         network.head.weight *= 0.25 / residual.std()
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    weights_file.save(path, network, "random", (5e-5, 2e-2))
-    return str(path)
+    weights_file.save(path, network, path.stem, shot_range)
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """Two specialists of different architectures, with every weight at work."""
+    folder = tmp_path_factory.mktemp("family")
+    deep = Architecture((8, 8, 8, 8), (1, 1, 1, 1), (1, 1, 1))
+    shallow = Architecture((8, 8), (1, 1), (1,))
+    for (name, shot_range), architecture in zip(TWO.items(), (deep, shallow), strict=True):
+        random_weights(folder / f"{name}.safetensors", architecture, shot_range)
+    manifest.write(manifest.build(folder))
+    return manifest.read(folder)
 
 
 @pytest.mark.parametrize("cfa", Cfa)
@@ -151,6 +169,55 @@ def test_wrong_arguments_are_named(change: dict[str, object], message: str) -> N
     arguments = {"mosaic": np.zeros((4, 4), np.float32), "cfa": "RGGB", "shot": SHOT, "read": READ, **change}
     with pytest.raises(ConfigError, match=message):
         denoise_mosaic(**arguments)
+
+
+@pytest.mark.parametrize(("shot", "name"), [(1e-4, "specialist-1"), (1e-2, "specialist-2")])
+def test_a_family_denoises_by_the_member_for_the_noise(family: Catalogue, shot: float, name: str) -> None:
+    _, noisy = scene(70, 94, shot=shot)
+    whole = Denoiser("auto", catalogue=family, tile_px=4096)
+    assert whole.name == "specialists"
+    assert whole.member_for(shot).name == name
+    out = whole.denoise(noisy, "RGGB", shot, READ)
+    assert np.abs(out - noisy).max() > 1e-3
+    assert np.array_equal(out, Denoiser(name, catalogue=family).denoise(noisy, "RGGB", shot, READ))
+    # Tiles fit the member at work.
+    tiled = Denoiser("specialists", catalogue=family, tile_px=16).denoise(noisy, "RGGB", shot, READ)
+    assert np.abs(tiled - out).max() <= 1e-5
+
+
+def test_a_single_model_serves_any_noise(family: Catalogue) -> None:
+    denoiser = Denoiser("specialist-2", catalogue=family)
+    assert denoiser.name == "specialist-2"
+    assert [denoiser.member_for(shot).name for shot in (0.0, 1e-6, 1e-2)] == ["specialist-2"] * 3
+
+
+def test_the_member_is_chosen_by_the_noise_that_it_is_told_of(family: Catalogue) -> None:
+    denoiser = Denoiser("specialists", catalogue=family)
+    below = 0.9 * denoiser.members[1].chosen_from
+    assert denoiser.member_for(below) == denoiser.members[0]
+    assert denoiser.member_for(below, strength=0.5) == denoiser.members[0]
+    assert denoiser.member_for(below, strength=1.2) == denoiser.members[1]
+    assert denoiser.member_for((below, 1.3 * below, below)) == denoiser.members[1]  # green counts twice
+    assert denoiser.member_for((1.3 * below, below, below)) == denoiser.members[0]
+    _, noisy = scene(32, 32)
+    by_both = denoiser.denoise(noisy, "RGGB", below, READ, strength=1.2)
+    assert np.array_equal(
+        by_both, Denoiser("specialist-2", catalogue=family).denoise(noisy, "RGGB", below, READ, strength=1.2)
+    )
+
+
+def test_members_are_loaded_once_and_when_they_are_needed(family: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    load = weights_file.load
+    monkeypatch.setattr(weights_file, "load", lambda path: opened.append(path.stem) or load(path))
+    denoiser = Denoiser("specialists", catalogue=family)
+    assert opened == []
+    _, noisy = scene(32, 32)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda shot: denoiser.denoise(noisy, "RGGB", shot, READ), [1e-2] * 4))
+    assert opened == ["specialist-2"]
+    denoiser.denoise(noisy, "RGGB", 1e-4, READ)
+    assert opened == ["specialist-2", "specialist-1"]
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path: Path) -> None:

@@ -60,6 +60,20 @@ def test_strength_zero_leaves_the_signal_alone() -> None:
     assert Denoise()(signal, DenoiseParameters(strength=0)) is signal
 
 
+def test_puts_on_record_which_model_it_used(caplog: pytest.LogCaptureFixture) -> None:
+    _, signal = a_signal()
+    signal = replace(signal, decisions=(("white_balance.method", "grey world"),))
+    with caplog.at_level("INFO", "denoiser"):
+        out = Denoise()(signal, DenoiseParameters(model="universal"))
+    (universal,) = Denoiser("universal").members
+    assert out.decisions == (
+        *signal.decisions,
+        ("denoise.model", "universal"),
+        ("denoise.weights_sha256", universal.sha256),
+    )
+    assert "capture.dng: denoising by the model universal" in caplog.text
+
+
 def test_without_a_noise_model_says_what_to_do() -> None:
     _, signal = a_signal()
     with pytest.raises(ConfigError, match="noise model"):

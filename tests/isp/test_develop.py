@@ -168,12 +168,13 @@ def test_saved_stages_restore_all_that_a_signal_carries(tmp_path: Path) -> None:
         white_balance=(2.0, 1.0, 1.5),
         saturation=(2.0, 1.0, 1.25),
         shading_gain=np.full((48, 64), 1.5, np.float32),
+        decisions=(("clean.model", "small"),),
     )
     store.save("clean", signal)
     restored = store.before("interpolate", start)
     np.testing.assert_array_equal(restored.data, signal.data)
     np.testing.assert_array_equal(restored.shading_gain, signal.shading_gain)
-    for name in ("domain", "cfa", "noise", "white_balance", "saturation", "colour_space"):
+    for name in ("domain", "cfa", "noise", "white_balance", "saturation", "colour_space", "decisions"):
         assert getattr(restored, name) == getattr(signal, name), name
 
 
@@ -187,6 +188,7 @@ def test_sidecar_tells_how_the_result_came_about(capture: Path, tmp_path: Path) 
     assert told["origins"]["clean"] == "stub-package 1.2"
     assert told["versions"]["stub-package"] == "1.2"
     assert told["noise"] == {"shot": [4e-3] * 3, "read": [5e-6] * 3, "origin": "tag"}
+    assert told["decisions"] == {}
     assert list(told["timings_s"]) == ["read", "linearise", "clean", "interpolate", "show", "write"]
 
 
