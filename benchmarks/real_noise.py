@@ -17,12 +17,14 @@ import cv2
 import numpy as np
 
 from denoiser import Denoiser
+from denoiser.calibration.captures import Layout
+from denoiser.evaluation import bursts
 from isp.cfa import Cfa
 from isp.noise.estimate import estimate_noise
 from isp.noise.model import NoiseModel, NoiseOrigin
 
 IMX296_NOISE = NoiseModel.uniform(9.4e-5, 2.7e-7, NoiseOrigin.CALIBRATION)
-IMX296_BLACK, IMX296_WHITE = 60.0, 1023.0
+IMX296_LAYOUT = Layout(Cfa.BGGR, black_dn=60.0, white_dn=1023.0)
 MT9M001_SHAPE, MT9M001_VALID_DN = (1024, 1280), 140
 DRIFT_SIGMA_PX = 24.0
 
@@ -37,27 +39,13 @@ class Score:
     after_db: float
 
 
+def imx296(folder: Path, denoiser: Denoiser, frames: int) -> list[Score]:
+    found = bursts.evaluate(denoiser.denoise, folder, frames, layout=IMX296_LAYOUT, noise=IMX296_NOISE)
+    return [Score(f"IMX296 {burst.name}", burst.noise, burst.before_db, burst.after_db) for burst in found]
+
+
 def psnr(error: np.ndarray) -> float:
     return float(-10 * np.log10(np.square(error, dtype=np.float64).mean()))
-
-
-def imx296(folder: Path, denoiser: Denoiser, frames: int) -> list[Score]:
-    """Frame i of a burst against the mean of all others, which is free of its noise."""
-    scores = []
-    for path in sorted(folder.glob("scene*.npz")):
-        with np.load(path) as burst:
-            base, delta = burst["median"].astype(np.float32), burst["delta"]
-        captured = (base + delta - IMX296_BLACK) / (IMX296_WHITE - IMX296_BLACK)
-        total = captured.sum(0, dtype=np.float64)
-        before, after = [], []
-        for frame in captured[:frames]:
-            truth = (total - frame) / (len(captured) - 1)
-            noisy = frame.astype(np.float32)
-            clean = denoiser.denoise(noisy, Cfa.BGGR, IMX296_NOISE.shot, IMX296_NOISE.read)
-            before.append(psnr(noisy - truth))
-            after.append(psnr(clean - truth))
-        scores.append(Score(f"IMX296 {path.stem}", IMX296_NOISE, float(np.mean(before)), float(np.mean(after))))
-    return scores
 
 
 def brightness_matched(truth: np.ndarray, noisy: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -81,25 +81,46 @@ def add_noise(clean: np.ndarray, shot: float, read: float, rng: np.random.Genera
     return ((digits - PEDESTAL_DN) / span).astype(np.float32)
 
 
-def scenes(folder: Path, shots: Sequence[float] = SHOTS) -> Iterator[Scene]:
-    """Every photograph in a folder at every noise level; sizes are cut to multiples of four.
+@dataclass(frozen=True)
+class Photograph:
+    """A picture of the folder; its place in the folder seeds its random streams."""
 
-    Raises InputError where there is no photograph.
+    path: Path
+    index: int
+
+
+def photographs(folder: Path) -> tuple[Photograph, ...]:
+    """The pictures in a folder, in order; other files are passed over.
+
+    Raises InputError where there is none.
     """
-    found = False
     entries = sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
-    for index, path in enumerate(entries):
-        photograph = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if photograph is None:
-            continue
-        found = True
-        height, width = (size // 4 * 4 for size in photograph.shape[:2])
-        rgb, camera = unprocess(photograph[:height, :width, ::-1], np.random.default_rng([SEED, 0, index]))
-        cfa = _PHASES[index % len(_PHASES)]
-        clean = mosaic_of(rgb, cfa)
-        for shot in shots:
-            read = read_variance(shot)
-            rng = np.random.default_rng([SEED, 0, index, SHOTS.index(shot)])
-            yield Scene(path.stem, cfa, shot, read, clean, add_noise(clean, shot, read, rng), camera)
+    found = tuple(Photograph(path, i) for i, path in enumerate(entries) if cv2.haveImageReader(str(path)))
     if not found:
         raise InputError(f"{folder}: no photograph in it", expected="a folder of sRGB pictures (PNG, JPEG, TIFF)")
+    return found
+
+
+def scenes_of(photograph: Photograph, shots: Sequence[float] = SHOTS) -> Iterator[Scene]:
+    """One photograph at every noise level, its size cut to multiples of four.
+
+    Raises InputError where it can't be read.
+    """
+    bgr = cv2.imread(str(photograph.path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise InputError(f"{photograph.path}: not a readable photograph", expected="a whole file", remedy="remove it")
+    height, width = (size // 4 * 4 for size in bgr.shape[:2])
+    index = photograph.index
+    rgb, camera = unprocess(bgr[:height, :width, ::-1], np.random.default_rng([SEED, 0, index]))
+    cfa = _PHASES[index % len(_PHASES)]
+    clean = mosaic_of(rgb, cfa)
+    for shot in shots:
+        read = read_variance(shot)
+        rng = np.random.default_rng([SEED, 0, index, SHOTS.index(shot)])
+        yield Scene(photograph.path.stem, cfa, shot, read, clean, add_noise(clean, shot, read, rng), camera)
+
+
+def scenes(folder: Path, shots: Sequence[float] = SHOTS) -> Iterator[Scene]:
+    """Every photograph in a folder at every noise level."""
+    for photograph in photographs(folder):
+        yield from scenes_of(photograph, shots)

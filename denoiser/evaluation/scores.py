@@ -12,6 +12,8 @@ from denoiser.evaluation.scenes import Scene
 from isp.cfa import Cfa
 
 DARK_LEVEL = 0.02
+DARK_BIAS_LIMITS = (1.0, 2.2, 4.5, 12.0, 35.0)
+"""A tenth of the noise in the dark at each of `SHOTS`, in the units of `Score.dark_bias`."""
 Denoise = Callable[[np.ndarray, Cfa, float, float], np.ndarray]
 
 
@@ -82,10 +84,17 @@ def mean(scores: Iterable[Score]) -> Score:
     return Score(*(float(np.mean([getattr(row, field.name) for row in rows])) for field in fields(Score)))
 
 
+def by_level(scores: Iterable[tuple[float, Score]]) -> dict[float, Score]:
+    """Mean score at each noise level, keyed by shot noise; from pairs of shot noise and score."""
+    rows: dict[float, list[Score]] = {}
+    for shot, one in scores:
+        rows.setdefault(shot, []).append(one)
+    return {shot: mean(level) for shot, level in rows.items()}
+
+
 def evaluate(denoise: Denoise, all_scenes: Iterable[Scene]) -> dict[float, Score]:
     """Mean score at each noise level, keyed by shot noise."""
-    by_level: dict[float, list[Score]] = {}
-    for scene in all_scenes:
-        output = denoise(scene.noisy.copy(), scene.cfa, scene.shot, scene.read)
-        by_level.setdefault(scene.shot, []).append(score(output, scene))
-    return {shot: mean(rows) for shot, rows in by_level.items()}
+    return by_level(
+        (scene.shot, score(denoise(scene.noisy.copy(), scene.cfa, scene.shot, scene.read), scene))
+        for scene in all_scenes
+    )

@@ -67,6 +67,21 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
         list(scenes(tmp_path))
 
 
+def test_a_photograph_cut_short_is_refused(tmp_path: Path) -> None:
+    whole = cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+    (tmp_path / "cut.png").write_bytes(whole[:40])
+    with pytest.raises(InputError, match=r"cut\.png: not a readable photograph"):
+        list(scenes(tmp_path))
+
+
+def test_other_files_keep_their_place_in_the_order(tmp_path: Path) -> None:
+    """As the referee counts, so that every photograph keeps its phase and its noise."""
+    (tmp_path / "a.txt").write_text("no picture")
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((64, 64, 3), np.uint8))
+    (scene,) = scenes(tmp_path, SHOTS[:1])
+    assert (scene.name, scene.cfa) == ("b", "BGGR")
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_a_folder_that_is_not_there_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
