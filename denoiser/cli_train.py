@@ -49,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from denoiser.training.recipe import RECIPES, Recipe
-    from denoiser.training.trainer import train
-    from denoiser.weights_file import WEIGHTS_FOLDER
+    from denoiser.training.trainer import WEIGHTS_NAME, train
 
     recipe: Recipe | None = RECIPES.get(arguments.recipe)
     if recipe is None:
@@ -66,16 +65,22 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = replace(recipe, **changes, guidance=replace(recipe.guidance, **guidance))
     if arguments.teacher is None and (recipe.guidance.output_weight or recipe.guidance.feature_weight):
         raise ConfigError("guidance without a teacher", remedy="name the teacher's weights with --teacher")
+    run_folder = arguments.run or Path(".training") / arguments.recipe
     start_from = arguments.start_from
     if start_from is None and recipe.parent is not None:
-        start_from = WEIGHTS_FOLDER / f"{recipe.parent}.safetensors"
+        start_from = run_folder.parent / recipe.parent / WEIGHTS_NAME
+        if not start_from.is_file():
+            raise ConfigError(
+                f"{start_from}: no such file; {arguments.recipe} starts from the weights of {recipe.parent}",
+                remedy=f"train {recipe.parent} first, or name its weights with --start-from",
+            )
     choice = arguments.device
     if choice == "auto":
         choice = "cuda" if torch.cuda.is_available() else "cpu"
     outcome = train(
         recipe,
         arguments.photographs,
-        arguments.run or Path(".training") / arguments.recipe,
+        run_folder,
         torch.device(choice),
         name=arguments.recipe,
         start_from=start_from,

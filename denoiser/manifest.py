@@ -27,7 +27,12 @@ from isp.errors import InputError
 from isp.report.sidecar import sha256
 
 MANIFEST = "manifest.json"
-NAMES = {Family.UNIVERSAL: "universal", Family.SPECIALISTS: "specialist-{}", Family.SMALL: "small-{}"}
+NAMES = {
+    Family.UNIVERSAL: "universal",
+    Family.SPECIALISTS: "specialist-{}",
+    Family.SMALL: "small-{}",
+    Family.TEACHER: "teacher",
+}
 """What the models of a family are called, with a number that counts from 1, the cleanest."""
 
 

@@ -7,6 +7,7 @@ noisy, each trained a little beyond the borders between which it is chosen:
     universal     one network for all noise
     specialists   `specialist-1` to `specialist-N`, each at the full budget
     small         `small-1` to `small-N`, each at about half of it
+    teacher       one large network that the others learn from: the best picture, for those who can wait
 
 `denoiser.manifest` reads and writes the list of them.
 
@@ -43,6 +44,7 @@ class Family(StrEnum):
     UNIVERSAL = "universal"
     SPECIALISTS = "specialists"
     SMALL = "small"
+    TEACHER = "teacher"
 
 
 @checked_dataclass(frozen=True, config=STRICT)

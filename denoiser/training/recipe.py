@@ -18,7 +18,7 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     shot_range: tuple[float, float] = SHOT_RANGE
     parent: str | None = None
-    """Shipped model whose weights a run starts from; None for random ones."""
+    """Recipe whose weights a run starts from; None for random ones."""
     guidance: Guidance = field(default_factory=Guidance)
     steps: int = 45_000
     batch: int = 16
@@ -50,7 +50,11 @@ SUBRANGES = ((5e-5, 2.2e-4), (2.2e-4, 1e-3), (1e-3, 4.5e-3), (4.5e-3, 2e-2))
 SUBRANGE_OVERLAP = 1.5
 """Factor by which a specialist's training reaches beyond its subrange on either side."""
 
+SMALL = Architecture(widths=(12, 16, 32, 64), encoder_blocks=(1, 1, 1, 2), align_width=4)
+"""About half the multiply-accumulates of the universal network."""
+
 _UNIVERSAL = Recipe()
+_SMALL = replace(_UNIVERSAL, architecture=SMALL)
 _TEACHER = replace(_UNIVERSAL, architecture=TEACHER, steps=10_000, batch=8, learning_rate=1e-3)
 
 
@@ -68,4 +72,6 @@ RECIPES: Mapping[str, Recipe] = {
     "teacher": _TEACHER,
     "universal": _UNIVERSAL,
     **_specialists("specialist", "universal", _UNIVERSAL),
+    "small": _SMALL,
+    **_specialists("small", "small", _SMALL),
 }
