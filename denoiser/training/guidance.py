@@ -53,8 +53,9 @@ class Teacher:
 
     def output(self, batch: NoisyBatch) -> Tensor:
         """The teacher's own answer, in the domain of `batch.clean`."""
-        image = network_input(batch.noisy, batch.shot, batch.read).contiguous(memory_format=torch.channels_last)
-        return apply_residual(batch.noisy, self.network(image).float(), batch.shot, batch.read)
+        image = network_input(batch.noisy, batch.told_shot, batch.told_read)
+        residual = self.network(image.contiguous(memory_format=torch.channels_last))
+        return apply_residual(batch.noisy, residual.float(), batch.told_shot, batch.told_read)
 
     def features(self, planes: Tensor, batch: NoisyBatch) -> list[Tensor]:
         """What the encoder sees in planes [N, 4, H, W], told of the batch's noise, at each depth asked for."""

@@ -21,18 +21,24 @@ HOT_PIXEL_SHARE = 0.1
 HOT_PIXEL_SIGMAS = 25.0
 """Largest excess of a hot pixel, in standard deviations of the read noise. Stronger ones are for the
 stage that replaces defective pixels: a network trained to remove them removes real glints as well."""
+WRONG_PROFILE_SHARE = 0.75
+WRONG_PROFILE_OCTAVES = 1.2
+"""A wrong noise model's variance lies up to this many factors of two from the true one."""
 BITS = (8, 10, 12, 14)
 BITS_ODDS = (0.05, 0.2, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
 class NoisyBatch:
-    """clean, noisy: float32 [N, 4, H, W], black 0, white 1. shot, read: float32 [N, 4, 1, 1]."""
+    """clean, noisy: float32 [N, 4, H, W], black 0, white 1. shot, read: float32 [N, 4, 1, 1], the noise there
+    is. told_shot, told_read: the noise that the network is told of, which may be wrong."""
 
     clean: Tensor
     noisy: Tensor
     shot: Tensor
     read: Tensor
+    told_shot: Tensor
+    told_read: Tensor
 
 
 def draw_levels(
@@ -78,7 +84,10 @@ def corrupt(clean: Tensor, generator: torch.Generator, shot_range: tuple[float, 
     pedestal = 1 / 64 + (1 / 12 - 1 / 64) * torch.rand(n, generator=generator)
     pedestal = torch.round(top * torch.maximum(pedestal, 2 * read.amax((1, 2, 3)).sqrt()))
     span = (top - pedestal)[:, None, None, None]
-    told_read = (read + 1 / (12 * span**2)).to(device)
+    with_rounding = (read + 1 / (12 * span**2)).to(device)
+    octaves = WRONG_PROFILE_OCTAVES * (2 * torch.rand(n, generator=generator) - 1)
+    wrong = torch.rand(n, generator=generator) < WRONG_PROFILE_SHARE
+    factor = (2 ** (octaves * wrong))[:, None, None, None].to(device)
     shot, read, span = shot.to(device), read.to(device), span.to(device)
     pedestal, top = pedestal.to(device)[:, None, None, None], top.to(device)[:, None, None, None]
 
@@ -93,4 +102,4 @@ def corrupt(clean: Tensor, generator: torch.Generator, shot_range: tuple[float, 
     noisy = torch.where(lottery < rate, noisy + excess, noisy)
     digital = torch.round(noisy * span + pedestal).clamp(min=0)
     noisy = (torch.minimum(digital, top) - pedestal) / span
-    return NoisyBatch(clean, noisy, shot, told_read)
+    return NoisyBatch(clean, noisy, shot, with_rounding, shot * factor, with_rounding * factor)

@@ -153,11 +153,11 @@ class Trainer:
 
     def loss_of(self, batch: NoisyBatch) -> Tensor:
         """The loss of the network's answer to a batch, the teacher's terms included."""
-        image = network_input(batch.noisy, batch.shot, batch.read).contiguous(memory_format=torch.channels_last)
+        image = network_input(batch.noisy, batch.told_shot, batch.told_read)
         reduced = self.step < self.recipe.steps * (1 - self.recipe.full_precision_share)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
-            residual = self.network(image)
-        output = apply_residual(batch.noisy, residual.float(), batch.shot, batch.read)
+            residual = self.network(image.contiguous(memory_format=torch.channels_last))
+        output = apply_residual(batch.noisy, residual.float(), batch.told_shot, batch.told_read)
         loss = denoising_loss(output, batch)
         if self.teacher is None:
             return loss

@@ -128,6 +128,15 @@ def test_noise_has_the_stated_variance() -> None:
     assert torch.equal(batch.read[:, 1], batch.read[:, 2])
 
 
+def test_the_network_is_told_wrong_noise_within_an_octave_or_so() -> None:
+    batch = corrupt(torch.full((400, 4, 2, 2), 0.25), torch.Generator().manual_seed(3))
+    factor = (batch.told_shot / batch.shot)[:, 0, 0, 0]
+    assert torch.allclose(batch.told_read / batch.read, batch.told_shot / batch.shot)
+    assert 0.15 < float((factor == 1).float().mean()) < 0.35
+    assert 0.42 < float(factor.min()) < 0.5
+    assert 2.0 < float(factor.max()) < 2.35
+
+
 def test_levels_follow_the_darmstadt_fit() -> None:
     shot, read = draw_levels(20_000, torch.Generator().manual_seed(1))
     assert 5e-5 <= float(shot.min()) <= 5.2e-5
@@ -139,7 +148,7 @@ def test_levels_follow_the_darmstadt_fit() -> None:
 def test_loss_prefers_the_truth_and_sees_a_lifted_dark() -> None:
     clean = torch.full((2, 4, 16, 16), 0.01)
     shot = torch.full((2, 4, 1, 1), 4e-3)
-    batch = NoisyBatch(clean, clean, shot, shot * 0.02)
+    batch = NoisyBatch(clean, clean, shot, shot * 0.02, shot, shot * 0.02)
     assert denoising_loss(clean, batch) < 1e-4
     ripple = 0.002 * (-1.0) ** torch.arange(16)
     assert denoising_loss(clean + 0.002, batch) > denoising_loss(clean + ripple, batch)
