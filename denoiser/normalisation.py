@@ -25,31 +25,44 @@ DEEPEST_SIGMAS = 8.0
 """Farthest below black, in standard deviations of the noise there, that the network is told of."""
 
 SHOT_FLOOR = 2e-5
-"""Least shot noise that the network is told of: cleaner mosaics are treated as this one, and the
-residual shrinks with their true noise."""
+"""Least shot noise that the network is told of, or the read noise (a quarter of it) that leaves as many
+standard deviations between black and white: cleaner mosaics are treated as one of this noise."""
+
+_SHOT_IN_READ = 4.0
+_NO_NOISE = 1e-12
+"""Stands in for shot noise of zero, so that a colour without any noise divides nothing by zero."""
 
 
 def network_input(planes: Tensor, shot: Tensor, read: Tensor) -> Tensor:
     """Stabilised planes and the noise-level plane.
 
     planes: float32 [N, 4, H, W], black 0, white 1. shot, read: float32 [N, 4, 1, 1], variance of the
-    noise = shot * x + read. Returns float32 [N, 5, H, W].
+    noise = shot * x + read, none negative. Returns float32 [N, 5, H, W].
     """
-    floor = SHOT_FLOOR / shot.clamp(min=1e-12)
-    raised = floor.clamp(min=1.0)
-    shot, read = shot.clamp(min=SHOT_FLOOR), read * raised
+    excess = _excess(shot, read)
+    shot, read = shot.clamp(min=_NO_NOISE) * excess, read * excess
     zero = torch.sqrt(0.375 * shot**2 + read)
     light = planes.clamp(min=0.0)
-    stabilised = (torch.sqrt(shot * light + zero**2) - zero) * (2 / shot)
+    # (sqrt(shot * light + zero^2) - zero) * 2 / shot, in the form that holds for shot = 0 too.
+    stabilised = 2 * light / (torch.sqrt(shot * light + zero**2) + zero)
     # Below black the noise is that of black: the transform goes on along its tangent, as far as noise
     # goes. Deeper values come from a wrong black level, and nothing was learnt of them.
     stabilised = stabilised + ((planes - light) / zero).clamp(min=-DEEPEST_SIGMAS)
-    level = 0.5 * torch.log10(shot.mean(1, keepdim=True)) + 1.5
+    level = 0.5 * torch.log10(shot.clamp(min=SHOT_FLOOR).mean(1, keepdim=True)) + 1.5
     plane = level.expand(-1, 1, *planes.shape[2:])
     return torch.cat([stabilised / STABILISED_SCALE, plane], 1)
 
 
 def apply_residual(planes: Tensor, residual: Tensor, shot: Tensor, read: Tensor) -> Tensor:
-    """Planes with the network's answer added, same shapes and domain as in `network_input`."""
-    sigma = torch.sqrt(shot * planes.clamp(min=0.0) + read)
+    """Planes with the network's answer added, same shapes and domain as in `network_input`.
+
+    Of a mosaic cleaner than the network was told, the residual holds texture taken for noise: it counts
+    by the true noise's share of what was told, so that less is lost with it than is gained.
+    """
+    sigma = torch.sqrt((shot * planes.clamp(min=0.0) + read) / _excess(shot, read))
     return planes + residual * (RESIDUAL_SIGMAS * sigma)
+
+
+def _excess(shot: Tensor, read: Tensor) -> Tensor:
+    """Variance that the network is told of over the true one: 1, or more for the cleanest mosaics."""
+    return (SHOT_FLOOR / (shot.clamp(min=_NO_NOISE) + _SHOT_IN_READ * read)).clamp(min=1.0)
