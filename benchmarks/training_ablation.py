@@ -29,6 +29,9 @@ from denoiser.training.trainer import train
 BASE = RECIPES["universal"]
 PLAIN = BASE.architecture
 
+OUTPUT_WEIGHT, FEATURE_WEIGHT = 2.0, 3.0
+"""With these, each term's gradient is about a third of the loss's own."""
+
 FEATURE_ALIGN: Mapping[str, Recipe] = {
     "Feature-Align, gamma in 0..2": BASE,
     "Feature-Align, gamma free": replace(BASE, architecture=replace(PLAIN, gamma_range=(-math.inf, math.inf))),
@@ -44,12 +47,12 @@ GUIDANCE: Mapping[str, Recipe] = {
     **{
         label: replace(BASE, guidance=guidance)
         for label, guidance in {
-            "output distillation": Guidance(output_weight=1.0),
-            "features of the clean image": Guidance(feature_weight=1.0),
-            "features of the teacher's output": Guidance(feature_weight=1.0, feature_target="teacher"),
-            "features of the clean image, depth 0": Guidance(feature_weight=1.0, feature_depths=(0,)),
-            "features of the clean image, depth 1": Guidance(feature_weight=1.0, feature_depths=(1,)),
-            "features of the clean image, depth 2": Guidance(feature_weight=1.0, feature_depths=(2,)),
+            "output distillation": Guidance(output_weight=OUTPUT_WEIGHT),
+            "features of the clean image": Guidance(feature_weight=FEATURE_WEIGHT),
+            "features of the teacher's output": Guidance(feature_weight=FEATURE_WEIGHT, feature_target="teacher"),
+            "features of the clean image, depth 0": Guidance(feature_weight=FEATURE_WEIGHT, feature_depths=(0,)),
+            "features of the clean image, depth 1": Guidance(feature_weight=FEATURE_WEIGHT, feature_depths=(1,)),
+            "features of the clean image, depth 2": Guidance(feature_weight=FEATURE_WEIGHT, feature_depths=(2,)),
         }.items()
     },
 }
@@ -82,6 +85,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="weights of the teacher, for the study of guidance")
     parser.add_argument("--start-from", type=Path, help="weights that every variant starts from")
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=BASE.batch)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--rate", type=float, default=1.0, help="factor on both peak learning rates")
     parser.add_argument("--variants", nargs="+", help="only those whose label contains one of these words")
@@ -101,6 +105,7 @@ def main() -> None:
             recipe = replace(
                 variant,
                 steps=arguments.steps,
+                batch=arguments.batch,
                 seed=seed,
                 learning_rate=variant.learning_rate * arguments.rate,
                 matrix_learning_rate=variant.matrix_learning_rate * arguments.rate,
