@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Final
 
@@ -84,14 +84,12 @@ class Denoiser:
     def members(self) -> tuple[Member, ...]:
         return self._choice.members
 
-    def member_for(self, shot: Noise, *, strength: float = 1.0) -> Member:
+    def member_for(self, shot: Noise) -> Member:
         """The network that serves a level of shot noise, one number or one per colour (R, G, B).
 
-        What counts is the noise that the network is told of, for on that it was trained: a strength above 1
-        states more than there is. As in the network's noise-level plane, it is the mean over the Bayer
-        pattern, green twice.
+        As in the network's noise-level plane, it is the mean over the Bayer pattern, green twice.
         """
-        return self._choice.member_for(float(_per_plane(shot, "shot").mean()) * _told(strength))
+        return self._choice.member_for(float(_per_plane(shot, "shot").mean()))
 
     def loaded(self, member: Member) -> LoadedNetwork:
         """A member's network, loaded at its first use. Raises InputError for a file that is not usable."""
@@ -115,7 +113,8 @@ class Denoiser:
         mosaic: CFA mosaic float32 [H, W], black 0, white 1, before white balance, H and W even; values
         below 0 are kept. shot, read: variance of the noise = shot * x + read, one number or one per
         colour (R, G, B). strength: 0 leaves the mosaic as it is, 1 removes the noise that the model
-        states, up to 1.5 treats it as stronger than stated.
+        states; above, up to 1.5, the result is denoised again and takes on more and more of that, which
+        costs as much once more.
         """
         mosaic, phase = _checked(mosaic, cfa)
         shots, reads = _per_plane(shot, "shot"), _per_plane(read, "read")
@@ -123,22 +122,19 @@ class Denoiser:
             raise ConfigError(f"denoising strength {strength}", expected=f"0 to {MAX_STRENGTH}")
         if strength == 0 or not (shots.any() or reads.any()):
             return mosaic.copy()
-        loaded_network = self.loaded(self.member_for(shot, strength=strength))
-        # Below 1 the residual is scaled; above, the network is told of more noise than there is.
-        told, blend = _told(strength), min(strength, 1.0)
-        shot_planes, read_planes = _broadcastable(shots) * told, _broadcastable(reads) * told
-        height, width = mosaic.shape
-        multiple_px = loaded_network.multiple_px
-        tile_px = -(-self._tile_px // multiple_px) * multiple_px
-        todo = list(tiles(height, width, tile_px, loaded_network.halo_px, multiple_px))
-        output = np.empty_like(mosaic)
-        for done, tile in enumerate(todo, 1):
-            output[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = _tile(
-                loaded_network, mosaic, phase, tile, shot_planes, read_planes, blend
-            )
+        passes = 2 if strength > 1 else 1
+        network = self.loaded(self.member_for(shot))
+
+        def report(done: int, tile_count: int, finished_passes: int) -> None:
             if progress is not None:
-                progress(done, len(todo))
-        return output
+                progress(finished_passes * tile_count + done, passes * tile_count)
+
+        once = _whole(network, mosaic, phase, shots, reads, self._tile_px, partial(report, finished_passes=0))
+        if strength <= 1:
+            return once if strength == 1 else mosaic + np.float32(strength) * (once - mosaic)
+        # Telling the network of more noise would not do: it sees for itself how much there is.
+        twice = _whole(network, once, phase, shots, reads, self._tile_px, partial(report, finished_passes=1))
+        return once + np.float32((strength - 1) / (MAX_STRENGTH - 1)) * (twice - once)
 
 
 def denoise_mosaic(
@@ -162,21 +158,39 @@ def _load(member: Member) -> LoadedNetwork:
     return LoadedNetwork(network, header, 2 * receptive_field(header.architecture), 2 * header.architecture.stride)
 
 
+def _whole(
+    loaded_network: LoadedNetwork,
+    mosaic: np.ndarray,
+    cfa: Cfa,
+    shots: np.ndarray,
+    reads: np.ndarray,
+    tile_px: int,
+    progress: Progress,
+) -> np.ndarray:
+    """One pass over a mosaic, tile by tile."""
+    height, width = mosaic.shape
+    multiple_px = loaded_network.multiple_px
+    tile_px = -(-tile_px // multiple_px) * multiple_px
+    shot, read = _broadcastable(shots), _broadcastable(reads)
+    todo = list(tiles(height, width, tile_px, loaded_network.halo_px, multiple_px))
+    output = np.empty_like(mosaic)
+    for done, tile in enumerate(todo, 1):
+        at = np.s_[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+        output[at] = _tile(loaded_network, mosaic, cfa, tile, shot, read)
+        progress(done, len(todo))
+    return output
+
+
 def _tile(
-    loaded_network: LoadedNetwork, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor, blend: float
+    loaded_network: LoadedNetwork, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor
 ) -> np.ndarray:
     source = mosaic[np.ix_(tile.source_rows, tile.source_columns)]
     planes = pack(source, cfa)
     with torch.inference_mode():
         image = network_input(planes, shot, read).contiguous(memory_format=torch.channels_last)
-        clean = apply_residual(planes, blend * loaded_network.network(image), shot, read)
+        clean = apply_residual(planes, loaded_network.network(image), shot, read)
     halo = loaded_network.halo_px
     return unpack(clean, cfa)[halo : halo + tile.height, halo : halo + tile.width]
-
-
-def _told(strength: float) -> float:
-    """How many times the noise that there is the network is told of."""
-    return max(strength, 1.0) ** 2
 
 
 def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:

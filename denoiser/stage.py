@@ -23,7 +23,7 @@ class DenoiseParameters(Parameters):
         1.0,
         ge=0,
         le=1.5,
-        description="0 leaves the noise, 1 removes what the noise model states, more treats it as stronger",
+        description="0 leaves the noise, 1 removes what the noise model states, more denoises the result again",
     )
     model: str = Field(
         "auto",
@@ -59,7 +59,7 @@ class Denoise:
         from denoiser.denoise import loaded
 
         denoiser, noise = loaded(parameters.model, parameters.tile_px), signal.noise
-        member = denoiser.member_for(noise.shot, strength=parameters.strength)
+        member = denoiser.member_for(noise.shot)
         log.info("%s: denoising by the model %s", signal.frame.source.name, member.name)
         clean = denoiser.denoise(even, signal.cfa, noise.shot, noise.read, strength=parameters.strength)
         clean = clean[:height, :width]
