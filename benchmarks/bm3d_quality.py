@@ -28,13 +28,14 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks import command
 from benchmarks.anscombe import stabilised, unbiased_inverse
 from denoiser.cli_arguments import add_photographs
 from denoiser.evaluation.scenes import SHOTS, Photograph, photographs, scenes_of
 from denoiser.evaluation.scores import Score, by_level, mean, score
 from denoiser.packing import pack, unpack
 from isp.cfa import Cfa
-from isp.errors import ConfigError, UserError
+from isp.errors import ConfigError
 
 Scored = tuple[float, Score, Score]
 """Shot noise, score of the noisy mosaic, score of the denoised one."""
@@ -105,18 +106,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     add_photographs(parser)
     parser.add_argument(
         "--levels", type=float, nargs="+", choices=SHOTS, default=SHOTS, help="levels of shot noise (all)"
     )
     parser.add_argument("--jobs", type=int, default=1, help="photographs denoised at a time (1)")
-    try:
-        run(parser.parse_args())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    return 0
+    return command.execute(run, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks import command
 from denoiser import Denoiser, manifest
 from denoiser.denoise import DEFAULT_TILE_PX
 from denoiser.models import Member
 from denoiser.network import complexity
 from isp.cfa import Cfa
-from isp.errors import ConfigError, UserError
+from isp.errors import ConfigError
 
 LEAST_SHOT = 5e-5
 READ = 1e-5
@@ -87,16 +88,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__)
     parser.add_argument("--model", nargs="+", metavar="NAME", help="families, models or .safetensors files (all)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    try:
-        run(parser.parse_args())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    return 0
+    return command.execute(run, parser.parse_args())
 
 
 if __name__ == "__main__":
