@@ -10,12 +10,14 @@ percentile: a large ratio wastes the bits of an 8-bit format. float16 ends at 65
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import sys
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks import command
+from denoiser.cli_arguments import add_photographs
 from denoiser.denoise import Denoiser
 from denoiser.normalisation import network_input
 from denoiser.training import photographs
@@ -25,11 +27,7 @@ from denoiser.training.unprocess import pack_rggb, unprocess
 CROPS, CROP_PX, LEVELS = 16, 256, 6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True)
-    parser.add_argument("--model", default="universal", help="one model; of a family, its cleanest is looked at")
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> None:
     denoiser = Denoiser(arguments.model)
     network = denoiser.loaded(denoiser.members[0]).network
     largest: dict[str, tuple[float, float, float]] = {}
@@ -60,5 +58,12 @@ def main() -> None:
         print(f"| {name} | {peak:.2f} | {at:.1e} | {peak / max(usual, 1e-9):.1f} |")
 
 
+def main() -> int:
+    parser = command.parser(__doc__)
+    add_photographs(parser)
+    parser.add_argument("--model", default="universal", help="one model; of a family, its cleanest is looked at")
+    return command.execute(run, parser.parse_args())
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

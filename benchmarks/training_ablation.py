@@ -14,12 +14,15 @@ import argparse
 import logging
 import math
 import statistics
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from benchmarks import command
+from denoiser.cli_arguments import add_photographs
 from denoiser.network import Architecture, FeatureAlignNetwork, complexity
 from denoiser.training import checkpoint
 from denoiser.training.guidance import Guidance
@@ -78,20 +81,7 @@ def row(label: str, architecture: Architecture, scores: list[tuple[tuple[float, 
     return f"| {label} | {cost:.2f} | {levels} | {statistics.fmean(means):.3f}{spread} | {minutes:.0f} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", choices=STUDIES)
-    parser.add_argument("--photographs", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, help="weights of the teacher, for the study of guidance")
-    parser.add_argument("--start-from", type=Path, help="weights that every variant starts from")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=BASE.batch)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--rate", type=float, default=1.0, help="factor on both peak learning rates")
-    parser.add_argument("--variants", nargs="+", help="only those whose label contains one of these words")
-    parser.add_argument("--runs", type=Path, default=Path(".training/ablation"))
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(arguments.threads)
     chosen = {
@@ -131,5 +121,21 @@ def main() -> None:
         print(row(label, chosen[label].architecture, rows))
 
 
+def main() -> int:
+    parser = command.parser(__doc__)
+    parser.add_argument("study", choices=STUDIES)
+    add_photographs(parser)
+    parser.add_argument("--teacher", type=Path, help="weights of the teacher, for the study of guidance")
+    parser.add_argument("--start-from", type=Path, help="weights that every variant starts from")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=BASE.batch)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on both peak learning rates")
+    parser.add_argument("--variants", nargs="+", help="only those whose label contains one of these words")
+    parser.add_argument("--runs", type=Path, default=Path(".training/ablation"))
+    parser.add_argument("--threads", type=int, default=1)
+    return command.execute(run, parser.parse_args())
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
