@@ -113,8 +113,8 @@ class Denoiser:
         mosaic: CFA mosaic float32 [H, W], black 0, white 1, before white balance, H and W even; values
         below 0 are kept. shot, read: variance of the noise = shot * x + read, one number or one per
         colour (R, G, B). strength: 0 leaves the mosaic as it is, 1 removes the noise that the model
-        states; above, up to 1.5, the result is denoised again and takes on more and more of that, which
-        costs as much once more.
+        states; above, the result is denoised again, which costs as much once more, and up to half of what
+        that changes is taken over.
         """
         mosaic, phase = _checked(mosaic, cfa)
         shots, reads = _per_plane(shot, "shot"), _per_plane(read, "read")
@@ -134,7 +134,7 @@ class Denoiser:
             return once if strength == 1 else mosaic + np.float32(strength) * (once - mosaic)
         # Telling the network of more noise would not do: it sees for itself how much there is.
         twice = _whole(network, once, phase, shots, reads, self._tile_px, partial(report, finished_passes=1))
-        return once + np.float32((strength - 1) / (MAX_STRENGTH - 1)) * (twice - once)
+        return once + np.float32(strength - 1) * (twice - once)
 
 
 def denoise_mosaic(

@@ -22,7 +22,8 @@ STABILISED_SCALE = 16.0
 """Standard deviations of the noise in one unit of the network's input."""
 
 DEEPEST_SIGMAS = 8.0
-"""Farthest below black, in standard deviations of the noise there, that the network is told of."""
+"""Farthest below black, in standard deviations of the noise there, that the network is told of; what lies
+deeper comes from a wrong black level and is left as it is."""
 
 SHOT_FLOOR = 2e-5
 """Least shot noise that the network is told of, or the read noise (a quarter of it) that leaves as many
@@ -39,14 +40,12 @@ def network_input(planes: Tensor, shot: Tensor, read: Tensor) -> Tensor:
     planes: float32 [N, 4, H, W], black 0, white 1. shot, read: float32 [N, 4, 1, 1], variance of the
     noise = shot * x + read, none negative. Returns float32 [N, 5, H, W].
     """
-    excess = _excess(shot, read)
-    shot, read = shot.clamp(min=_NO_NOISE) * excess, read * excess
+    shot, read = _told(shot, read)
     zero = torch.sqrt(0.375 * shot**2 + read)
     light = planes.clamp(min=0.0)
     # (sqrt(shot * light + zero^2) - zero) * 2 / shot, in the form that holds for shot = 0 too.
     stabilised = 2 * light / (torch.sqrt(shot * light + zero**2) + zero)
-    # Below black the noise is that of black: the transform goes on along its tangent, as far as noise
-    # goes. Deeper values come from a wrong black level, and nothing was learnt of them.
+    # Below black the noise is that of black: the transform goes on along its tangent, as far as noise goes.
     stabilised = stabilised + ((planes - light) / zero).clamp(min=-DEEPEST_SIGMAS)
     level = 0.5 * torch.log10(shot.clamp(min=SHOT_FLOOR).mean(1, keepdim=True)) + 1.5
     plane = level.expand(-1, 1, *planes.shape[2:])
@@ -59,8 +58,16 @@ def apply_residual(planes: Tensor, residual: Tensor, shot: Tensor, read: Tensor)
     Of a mosaic cleaner than the network was told, the residual holds texture taken for noise: it counts
     by the true noise's share of what was told, so that less is lost with it than is gained.
     """
+    told_shot, told_read = _told(shot, read)
+    known = planes >= -DEEPEST_SIGMAS * torch.sqrt(0.375 * told_shot**2 + told_read)
     sigma = torch.sqrt((shot * planes.clamp(min=0.0) + read) / _excess(shot, read))
-    return planes + residual * (RESIDUAL_SIGMAS * sigma)
+    return planes + residual * known * (RESIDUAL_SIGMAS * sigma)
+
+
+def _told(shot: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+    """The noise that the network is told of."""
+    excess = _excess(shot, read)
+    return shot.clamp(min=_NO_NOISE) * excess, read * excess
 
 
 def _excess(shot: Tensor, read: Tensor) -> Tensor:

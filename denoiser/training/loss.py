@@ -6,10 +6,11 @@ Four terms, each relative to what the noise level allows, so that clean and nois
 - each crop's root mean square error over the noise at white: what raw PSNR sees;
 - the same after white balance and gamma, over what is usual at that noise level: what the eye sees. It
   lifted raw PSNR as well (+0.2 dB, against the first two terms alone), most at strong noise;
-- the squared mean error of dark areas over the batch: the other terms lift them, for they pull what is
-  uncertain towards the surroundings, and those are brighter. Only what is common to the batch counts, so
-  that the term corrects the tendency and not each crop's chance; noisy captures count more, for the lift
-  grows faster than the noise.
+- the squared mean error of dark pixels over the batch: the other terms lift them, for they pull what is
+  uncertain towards the surroundings, and those are brighter. A few dark pixels in a bright crop are lifted
+  most, so that each crop counts alike however many it has, and one that is dark throughout doesn't. Only what
+  is common to the batch counts: the term corrects the tendency and not each crop's chance. Noisy captures
+  count more, for the lift grows faster than the noise.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ GAMMA_TOE = 1e-3
 """Added before the power, whose slope at black would be infinite."""
 RENDERED_USUAL, RENDERED_POWER = 0.2, 0.37
 """Usual root mean square error of a rendered picture: RENDERED_USUAL * shot ** RENDERED_POWER."""
-DARK_BIAS_WEIGHT = 7.0
+DARK_BIAS_WEIGHT = 20.0
 DARK_LEVEL = 0.02
 DARK_BIAS_SHOT = 4e-3
 """Shot noise at which a capture's dark bias counts twice."""
 DARK_PIXELS_AT_LEAST = 64.0
+"""A crop of as many dark pixels counts half."""
 SMALLEST_SQUARE = 1e-13
 """Keeps the root's gradient finite where there is no error."""
 
@@ -58,6 +60,9 @@ def denoising_loss(output: Tensor, batch: NoisyBatch) -> Tensor:
         root_mean_square(rendered(output) - rendered(batch.clean)) / (RENDERED_USUAL * shot**RENDERED_POWER)
     ).mean()
     dark = (batch.clean < DARK_LEVEL).to(error.dtype)
-    dark_bias = (in_sigmas * dark).sum((1, 2, 3)) / (dark.sum((1, 2, 3)) + DARK_PIXELS_AT_LEAST)
+    count = dark.sum((1, 2, 3))
     emphasis = 1 + shot / DARK_BIAS_SHOT
-    return seen + plain + RENDERED_WEIGHT * shown + DARK_BIAS_WEIGHT * (emphasis * dark_bias).mean().square()
+    dark_bias = emphasis * (in_sigmas * dark).sum((1, 2, 3)) / (count + 1)
+    weight = count / (count + DARK_PIXELS_AT_LEAST) * (1 - dark.mean((1, 2, 3)))
+    lift = (weight * dark_bias).sum() / (weight.sum() + 1)
+    return seen + plain + RENDERED_WEIGHT * shown + DARK_BIAS_WEIGHT * lift.square()

@@ -33,11 +33,11 @@ def _uniform(low: float, high: float, count: int, generator: torch.Generator) ->
     return low + (high - low) * torch.rand(count, generator=generator)
 
 
-def unprocess(photographs: Tensor, generator: torch.Generator) -> Tensor:
+def unprocess(photographs: Tensor, generator: torch.Generator, dim_share: float = DIM_SCENES) -> Tensor:
     """Linear camera RGB of sRGB crops, with a random camera, white balance and exposure each.
 
     photographs: uint8 [N, H, W, 3]. Returns float32 [N, 3, H, W], black 0, white 1, before white
-    balance, on the photographs' device; the generator is the CPU's.
+    balance, on the photographs' device; the generator is the CPU's. dim_share: of under-exposed scenes.
     """
     n, device = photographs.shape[0], photographs.device
     linear = LINEAR_OF_8_BIT.to(device)[photographs.int()]
@@ -45,7 +45,7 @@ def unprocess(photographs: Tensor, generator: torch.Generator) -> Tensor:
     camera = torch.einsum("nk,kij->nij", mix / mix.sum(1, keepdim=True), SRGB_TO_CAMERA)
     camera = camera / camera.sum(2, keepdim=True)
     exposure = (0.8 + 0.1 * torch.randn(n, generator=generator)).clamp(0.5, 1.1)
-    dim = torch.rand(n, generator=generator) < DIM_SCENES
+    dim = torch.rand(n, generator=generator) < dim_share
     exposure = torch.where(dim, exposure * 2 ** _uniform(-3, 0, n, generator), exposure)
     red, blue = _uniform(1.9, 2.4, n, generator), _uniform(1.5, 1.9, n, generator)
     scale = (torch.stack([1 / red, torch.ones(n), 1 / blue], 1) * exposure[:, None]).to(device)

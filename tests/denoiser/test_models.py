@@ -123,7 +123,7 @@ def test_weights_that_are_not_listed_are_noticed(tmp_path: Path) -> None:
         ({"small-1": (1e-4, 2e-2)}, "without a gap"),
         ({"specialist-1": (7e-4, 2e-2), "specialist-2": (5e-5, 1.5e-3)}, "from clean to noisy"),
         ({"small-2": (5e-5, 2e-2)}, "no family expects small-2.safetensors"),
-        ({"teacher": (5e-5, 2e-2)}, "no family expects teacher.safetensors"),
+        ({"pupil": (5e-5, 2e-2)}, "no family expects pupil.safetensors"),
     ],
 )
 def test_a_family_that_leaves_noise_out_is_refused(

@@ -128,13 +128,13 @@ def test_noise_has_the_stated_variance() -> None:
     assert torch.equal(batch.read[:, 1], batch.read[:, 2])
 
 
-def test_the_network_is_told_wrong_noise_within_an_octave_or_so() -> None:
+def test_the_network_is_told_wrong_noise_within_an_octave() -> None:
     batch = corrupt(torch.full((400, 4, 2, 2), 0.25), torch.Generator().manual_seed(3))
     factor = (batch.told_shot / batch.shot)[:, 0, 0, 0]
     assert torch.allclose(batch.told_read / batch.read, batch.told_shot / batch.shot)
-    assert 0.15 < float((factor == 1).float().mean()) < 0.35
-    assert 0.42 < float(factor.min()) < 0.5
-    assert 2.0 < float(factor.max()) < 2.35
+    assert 0.4 < float((factor == 1).float().mean()) < 0.6
+    assert 0.5 <= float(factor.min()) < 0.55
+    assert 1.85 < float(factor.max()) <= 2.0
 
 
 def test_levels_follow_the_darmstadt_fit() -> None:
@@ -147,6 +147,7 @@ def test_levels_follow_the_darmstadt_fit() -> None:
 
 def test_loss_prefers_the_truth_and_sees_a_lifted_dark() -> None:
     clean = torch.full((2, 4, 16, 16), 0.01)
+    clean[..., :8] = 0.5
     shot = torch.full((2, 4, 1, 1), 4e-3)
     batch = NoisyBatch(clean, clean, shot, shot * 0.02, shot, shot * 0.02)
     assert denoising_loss(clean, batch) < 1e-4
