@@ -4,8 +4,7 @@ Four terms, each relative to what the noise level allows, so that clean and nois
 
 - the absolute error over the noise at the pixel;
 - each crop's root mean square error over the noise at white: what raw PSNR sees;
-- the same after white balance and gamma, over what is usual at that noise level: what the eye sees. It
-  lifted raw PSNR as well (+0.2 dB, against the first two terms alone), most at strong noise;
+- the same after white balance and gamma, over what is usual at that noise level: what the eye sees;
 - the squared mean error of dark pixels over the batch: the other terms lift them, for they pull what is
   uncertain towards the surroundings, and those are brighter. A few dark pixels in a bright crop are lifted
   most, so that each crop counts alike however many it has, and one that is dark throughout doesn't. Only what

@@ -1,8 +1,8 @@
 """Muon: momentum whose update is orthogonalised, for the matrices inside a network.
 
 A gradient's few strong directions drown the many weak ones; replacing its singular values by one lets
-all of them learn. Here it reached in 1,500 steps what AdamW needed about 5,000 for. It is for layers that map
-many channels to many; biases, depthwise kernels and the layers that touch the image stay with AdamW.
+all of them learn. It is for layers that map many channels to many; biases, depthwise kernels and
+the layers that touch the image stay with AdamW.
 
 References
 ----------
