@@ -1,4 +1,1 @@
-"""The place of the compiler that turns the denoiser into a device's library. Empty today.
-
-It may import `denoiser` and the descriptions in `targets`; nothing imports it.
-"""
+"""Compiles the denoiser for a device: kernels by TVM, no runtime, verified against the float model."""

@@ -1,4 +1,4 @@
-"""The place of the descriptions of devices and boards. Empty today.
+"""Descriptions of the devices that the denoiser is compiled for.
 
-It imports no other package of this project.
+It imports nothing of this project's other packages but `isp.errors` and `isp.registry`.
 """

@@ -1,0 +1,159 @@
+"""`python -m compile --target arm64`: a bundle for one target, verified unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compile.errors import ToolchainError
+from isp.errors import ConfigError, MismatchError, UserError
+from targets.descriptions import OperatingSystem, load
+
+if TYPE_CHECKING:
+    from compile.bundle import Request
+    from compile.verification import Verification
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+BUILD = Path("build")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code (documented in `isp.errors`)."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return run(parsed)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted; nothing was written\n")
+        return INTERRUPTED
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}; nothing was written\n")
+        return ConfigError.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m compile",
+        description="Compiles the denoiser for a device into a bundle: a library without a runtime, its header, golden "
+        "tiles, and the proof that the library computes what the float model computes. "
+        "`python -m targets list` shows the targets.",
+    )
+    parser.add_argument("--target", required=True, help="name of a target, or the YAML file of one's own")
+    parser.add_argument(
+        "--model", default="auto", help="auto (the best that is shipped), a family, a model, or a .safetensors file"
+    )
+    parser.add_argument("--precision", default="float32", help="what the kernels compute in (default: float32)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the bundle (default: build/TARGET)")
+    parser.add_argument("--no-verify", action="store_true", help="don't run the result against the float model")
+    parser.add_argument("--json", action="store_true", help="the bundle's manifest on stdout, not the table")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    target = load(arguments.target)
+    if arguments.precision not in target.lanes:
+        raise ConfigError(f"precision {arguments.precision!r} for {target.name}", expected=", ".join(target.lanes))
+    output = arguments.output or BUILD / target.name
+    _check_replaceable(output)
+    began = time.monotonic()
+    # TVM is imported only now: it takes seconds.
+    from compile import bundle, networks, toolchain
+
+    request = bundle.Request(
+        target, arguments.precision, networks.load(arguments.model), toolchain.find_compiler(target)
+    )
+    names = ", ".join(each.member.name for each in request.family.networks)
+    log.info("compiling %s for %s (%s, %s)", names, target.name, target.cpu, request.precision)
+    with _staging(output) as staging:
+        built = bundle.build(request, staging)
+        verification = None if arguments.no_verify else _verified(request, staging)
+        bundle.write_manifest(staging, request, built, verification)
+        content = (staging / bundle.MANIFEST).read_text(encoding="utf-8")
+        failed = verification is not None and not verification.passes
+        destination = output.with_name(f"{output.name}.failed") if failed else output
+        _replace(staging, destination)
+    sys.stdout.write(content if arguments.json else _summary(destination, verification))
+    log.info("%s: made in %.0f s", destination, time.monotonic() - began)
+    if request.compiler is None:
+        log.warning(
+            "%s. The archive lacks the engine: src/ is yours to compile", toolchain.missing_compiler_message(target)
+        )
+    if verification is not None and failed:
+        raise MismatchError(
+            f"{destination}: {len(verification.failures)} of {len(verification.results)} golden tiles fail",
+            expected="all within the target's thresholds",
+            remedy=f"the evidence is kept there, {output} is as it was",
+        )
+    if verification is None and not arguments.no_verify:
+        raise ToolchainError(
+            f"{destination}: made, but not verified: {toolchain.missing_to_run(target)}",
+            remedy="--no-verify to do without",
+        )
+    return 0
+
+
+def _verified(request: Request, folder: Path) -> Verification | None:
+    """What the target's code makes of the golden tiles; None where nothing here can run it."""
+    from compile import bundle, toolchain
+    from compile.verification import verify
+
+    prefix = toolchain.run_prefix(request.target)
+    if prefix is None or request.compiler is None or request.target.operating_system is OperatingSystem.NONE:
+        return None
+    log.info("running the golden tiles%s", f" under {prefix[0]}" if prefix else "")
+    with tempfile.TemporaryDirectory(prefix="fan-runner-") as temporary:
+        runner = Path(temporary) / "runner"
+        bundle.link_runner(request.compiler, folder, runner)
+        verification = verify(folder, prefix, runner, request.target.thresholds[request.precision])
+    bundle.write_verification(folder, request, verification)
+    return verification
+
+
+def _summary(folder: Path, verification: Verification | None) -> str:
+    from compile.verification import table
+
+    return f"{folder}\n" if verification is None else f"{table(verification)}\n\n{folder}\n"
+
+
+def _check_replaceable(output: Path) -> None:
+    """A folder that exists is replaced only if it holds a bundle, or nothing."""
+    if output.is_dir() and any(output.iterdir()) and not (output / "manifest.json").is_file():
+        raise ConfigError(
+            f"{output}: a folder with something else in it", expected="a bundle, which is replaced, or no such folder"
+        )
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output}: a file", expected="a folder to be made")
+
+
+@contextmanager
+def _staging(output: Path) -> Iterator[Path]:
+    """An empty folder beside `output`, gone afterwards unless it was moved away."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".partial", dir=output.parent))
+    staging.chmod(0o755)
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replace(staging: Path, destination: Path) -> None:
+    """Moves a finished folder to its place; what was there is removed once the new one stands."""
+    previous = staging.with_suffix(".previous")
+    if destination.exists():
+        destination.rename(previous)
+    staging.rename(destination)
+    shutil.rmtree(previous, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""The C tables that tell the engine of the networks in a bundle.
+
+Networks of one shape share their tables as they share kernels; each specialist adds its weights only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compile.row_kernels.kernel import RowKernel, Tiling
+from compile.row_kernels.restore import RowRestore
+from compile.row_kernels.stabilise import RowStabilise
+from compile.row_program import Ring, RowProgram, Step, Timing, timing
+from denoiser.normalisation import RESIDUAL_SIGMAS
+from isp.errors import ConfigError
+
+PREFIX = "fan_k_"
+"""Of the C names of kernels."""
+MOST_RINGS = 64
+MOST_IMAGE_CHANNELS = 16
+NONE = 255
+WEIGHTS_ALIGNMENT = 16
+"""Of each layer's weights, in floats."""
+
+
+@dataclass(frozen=True)
+class Specialist:
+    """A network to be compiled. chosen_from: least shot noise that it serves. halo_px: of the mosaic."""
+
+    name: str
+    program: RowProgram
+    chosen_from: float
+    halo_px: int
+
+
+def kernels_of(program: RowProgram) -> tuple[RowKernel, ...]:
+    """Every kernel that a program needs, once each."""
+    return tuple(
+        dict.fromkeys(
+            (
+                RowStabilise(program.image.channels),
+                *(step.kernel for step in program.steps),
+                RowRestore(program.answer.channels, RESIDUAL_SIGMAS),
+            )
+        )
+    )
+
+
+def symbol(kernel: RowKernel) -> str:
+    """A kernel's C name."""
+    return PREFIX + kernel.name
+
+
+def weights_symbol(index: int) -> str:
+    """C name of a specialist's weights."""
+    return f"fan_weights_{index}"
+
+
+def packed_weights(program: RowProgram) -> bytes:
+    """All weights of a program as the kernels read them, little-endian float32."""
+    parts = [_aligned(half) for step in program.steps for half in np.split(step.weights, step.parities)]
+    return np.concatenate(parts).astype("<f4").tobytes()
+
+
+def _aligned(values: np.ndarray) -> np.ndarray:
+    return np.pad(values, (0, -values.size % WEIGHTS_ALIGNMENT))
+
+
+def write_tables(specialists: Sequence[Specialist], tilings: dict[RowKernel, Tiling], scratch_bytes: int) -> str:
+    """The text of fan_model.c."""
+    kernels = dict.fromkeys(kernel for each in specialists for kernel in kernels_of(each.program))
+    lines = ["/* Made by `python -m compile`. */", '#include "fan_model.h"', ""]
+    lines += [f"extern int32_t {symbol(kernel)}({_PARAMETERS});" for kernel in kernels]
+    lines += [f"extern const float {weights_symbol(index)}[];" for index in range(len(specialists))]
+    networks: dict[str, int] = {}
+    for each in specialists:
+        tables = _network(each, tilings, scratch_bytes)
+        if tables not in networks:
+            networks[tables] = len(networks)
+            lines += ["", tables.replace("@", str(networks[tables]))]
+    lines += ["", "const fan_specialist fan_specialists[] = {"]
+    for index, each in enumerate(specialists):
+        network = networks[_network(each, tilings, scratch_bytes)]
+        lines.append(f'    {{"{each.name}", &network_{network}, {weights_symbol(index)}, {_float(each.chosen_from)}}},')
+    lines += ["};", f"const uint32_t fan_specialists_count = {len(specialists)}u;", ""]
+    return "\n".join(lines)
+
+
+_PARAMETERS = "const float *, int32_t, int32_t, int32_t, const float *, const float *, int32_t, float *, float *"
+
+
+def _float(value: float) -> str:
+    return f"{float(np.float32(value))!r}f"
+
+
+def _network(specialist: Specialist, tilings: dict[RowKernel, Tiling], scratch_bytes: int) -> str:
+    """Tables of one network; @ stands for its number."""
+    program = specialist.program
+    if len(program.rings) > MOST_RINGS or program.image.channels > MOST_IMAGE_CHANNELS:
+        raise ConfigError(
+            f"{specialist.name}: {len(program.rings)} layers, an image of {program.image.channels} channels",
+            expected=f"at most {MOST_RINGS} and {MOST_IMAGE_CHANNELS}",
+        )
+    times = timing(program)
+    number = {ring: index for index, ring in enumerate(program.rings)}
+    stabilise, *_, restore = kernels_of(program)
+    rings = ",\n".join(f"    {_ring(ring, times)}" for ring in program.rings)
+    rows, offset = [], 0
+    for step in program.steps:
+        rows.append(f"    {_step(step, number, tilings[step.kernel], offset)}")
+        offset += sum(_aligned(half).size for half in np.split(step.weights, step.parities))
+    columns = tilings[stabilise].columns
+    return "\n".join(
+        [
+            f"static const fan_ring rings_@[] = {{\n{rings}\n}};",
+            "static const fan_step steps_@[] = {\n" + ",\n".join(rows) + "\n};",
+            "static const fan_network network_@ = {",
+            f"    rings_@, steps_@, {symbol(stabilise)}, {symbol(restore)}, {-(-scratch_bytes // 4)}u, "
+            f"{specialist.halo_px}u, {len(program.rings)}u, {len(program.steps)}u, {program.coarsest}u, "
+            f"{number[program.answer]}u, {columns}u",
+            "};",
+        ]
+    )
+
+
+def _ring(ring: Ring, times: Timing) -> str:
+    return f"{{{ring.channels}u, {times.capacity[ring]}u, {times.lag[ring]}u, {ring.scale}u}}"
+
+
+def _step(step: Step, number: dict[Ring, int], tiling: Tiling, offset: int) -> str:
+    odd = offset if step.parities == 1 else offset + _aligned(np.split(step.weights, 2)[0]).size
+    side = NONE if step.side is None else number[step.side]
+    rows, spread = step.rows, 2 if step.target.scale < step.source.scale else 1
+    return (
+        f"{{{symbol(step.kernel)}, {offset}u, {odd}u, {number[step.source]}u, {side}u, {number[step.target]}u, "
+        f"{rows.multiply}u, {rows.shift}u, {rows.count}u, {rows.origin}, {tiling.columns}u, {spread}u}}"
+    )

@@ -1,0 +1,171 @@
+"""A PyTorch network, through torch.export and TVM's Relax, as a graph of the operations there are kernels for."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+import tvm
+from torch import nn
+from tvm import relax
+from tvm.relax.frontend.torch import from_exported_program
+
+from compile.network_graph import (
+    Add,
+    Clip,
+    Convolution,
+    DepthToSpace,
+    Image,
+    Multiply,
+    Node,
+    Relu,
+    UnsupportedOperator,
+)
+
+log = logging.getLogger(__name__)
+
+IMPORT_SIZE = 32
+"""Height and width of the input that the network is traced with: the kernels take any."""
+
+
+def to_relax(network: nn.Module, channels: int) -> tvm.IRModule:
+    """The network in evaluation mode as a Relax module, its weights as constants."""
+    example = torch.zeros(1, channels, IMPORT_SIZE, IMPORT_SIZE)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        exported = torch.export.export(network.eval(), (example,))
+        return from_exported_program(exported, keep_params_as_input=False, unwrap_unit_return_tuple=True)
+
+
+def to_graph(module: tvm.IRModule) -> Node:
+    """The output of `main`, one image in, one tensor out. Raises UnsupportedOperator."""
+    return _Reader(module["main"]).output()
+
+
+def _shape(expression: relax.Expr) -> tuple[int, ...]:
+    return tuple(int(size) for size in expression.ty.shape)
+
+
+def _uniform(values: Iterable[object], what: str) -> int:
+    found = {int(str(value)) for value in values}
+    if len(found) != 1:
+        raise UnsupportedOperator(f"convolution with {what} {sorted(found)}", expected="the same in both directions")
+    return found.pop()
+
+
+class _Reader:
+    """Follows the bindings of one Relax function, in order."""
+
+    def __init__(self, function: relax.Function) -> None:
+        self._function = function
+        self._nodes: dict[relax.Expr, Node] = {}
+        self._constants: dict[relax.Expr, np.ndarray] = {}
+        self._views: dict[relax.Expr, tuple[Node, str]] = {}
+        (image,) = function.params
+        self._nodes[image] = Image(self._three(image))
+        self._read: Mapping[str, Callable[[relax.Expr, relax.Call], None]] = {
+            "relax.nn.conv2d": self._convolution,
+            "relax.add": self._add,
+            "relax.multiply": self._multiply,
+            "relax.nn.relu": self._relu,
+            "relax.clip": self._clip,
+            "relax.reshape": self._reshape,
+            "relax.permute_dims": self._permute,
+        }
+
+    def output(self) -> Node:
+        for block in self._function.body.blocks:
+            for binding in block.bindings:
+                self._bind(binding.var, binding.value)
+        return self._nodes[self._function.body.body]
+
+    def _bind(self, variable: relax.Expr, value: relax.Expr) -> None:
+        if isinstance(value, tvm.ir.Var):
+            self._nodes[variable] = self._nodes[value]
+            return
+        name = getattr(getattr(value, "op", None), "name", type(value).__name__)
+        if name not in self._read:
+            raise UnsupportedOperator(
+                f"operator {name}", expected=", ".join(key.removeprefix("relax.") for key in self._read)
+            )
+        self._read[name](variable, value)
+
+    @staticmethod
+    def _three(expression: relax.Expr) -> tuple[int, int, int]:
+        batch, channels, height, width = _shape(expression)
+        if batch != 1:
+            raise UnsupportedOperator(f"batch of {batch}", expected="1")
+        return channels, height, width
+
+    def _constant(self, expression: relax.Expr) -> np.ndarray | None:
+        if isinstance(expression, tvm.ir.GenericConst):
+            return expression.value.numpy()
+        return self._constants.get(expression)
+
+    def _convolution(self, variable: relax.Expr, call: relax.Call) -> None:
+        source, weight = self._nodes[call.args[0]], self._constant(call.args[1])
+        if weight is None or _uniform(call.attrs.dilation, "dilation") != 1:
+            raise UnsupportedOperator("convolution with computed weights or dilation", expected="neither")
+        shape = self._three(variable)
+        self._nodes[variable] = Convolution(
+            shape,
+            source,
+            weight,
+            np.zeros(shape[0], np.float32),
+            _uniform(call.attrs.strides, "strides"),
+            _uniform(call.attrs.padding, "padding"),
+            int(call.attrs.groups),
+        )
+
+    def _add(self, variable: relax.Expr, call: relax.Call) -> None:
+        left, right = call.args
+        constant = self._constant(right)
+        if constant is None:
+            self._nodes[variable] = Add(self._three(variable), self._nodes[left], self._nodes[right])
+            return
+        before = self._nodes[left]
+        if not isinstance(before, Convolution) or constant.size != before.shape[0]:
+            raise UnsupportedOperator(f"addition of a constant of shape {constant.shape}", expected="a bias")
+        self._nodes[variable] = Convolution(
+            before.shape,
+            before.source,
+            before.weight,
+            before.bias + constant.reshape(-1),
+            before.stride,
+            before.padding,
+            before.groups,
+        )
+
+    def _multiply(self, variable: relax.Expr, call: relax.Call) -> None:
+        left, right = (self._nodes.get(argument) for argument in call.args)
+        if left is None or right is None:
+            raise UnsupportedOperator("multiplication by a constant", expected="a product of two tensors")
+        self._nodes[variable] = Multiply(self._three(variable), left, right)
+
+    def _relu(self, variable: relax.Expr, call: relax.Call) -> None:
+        self._nodes[variable] = Relu(self._three(variable), self._nodes[call.args[0]])
+
+    def _clip(self, variable: relax.Expr, call: relax.Call) -> None:
+        low, high = (float(argument.value) for argument in call.args[1:])
+        self._nodes[variable] = Clip(self._three(variable), self._nodes[call.args[0]], low, high)
+
+    def _reshape(self, variable: relax.Expr, call: relax.Call) -> None:
+        source, shape = call.args[0], _shape(variable)
+        if (constant := self._constant(source)) is not None:
+            self._constants[variable] = constant.reshape(shape)
+        elif source in self._views and self._views[source][1] == "shuffled":
+            self._nodes[variable] = DepthToSpace(self._three(variable), self._views[source][0])
+        elif source in self._nodes and len(shape) == 6 and shape[2:4] == (2, 2):
+            self._views[variable] = self._nodes[source], "split"
+        else:
+            raise UnsupportedOperator(f"reshape to {shape}", expected="depth to space by two")
+
+    def _permute(self, variable: relax.Expr, call: relax.Call) -> None:
+        axes = tuple(int(axis) for axis in call.attrs.axes)
+        source = call.args[0]
+        if source not in self._views or axes != (0, 1, 4, 2, 5, 3):
+            raise UnsupportedOperator(f"permutation {axes}", expected="depth to space by two")
+        self._views[variable] = self._views[source][0], "shuffled"

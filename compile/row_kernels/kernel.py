@@ -1,0 +1,101 @@
+"""What all row kernels have in common: their arguments, their tiling, and how weights are laid out for them.
+
+Every kernel is a C function of one signature:
+
+    int32_t kernel(const float *rows, int32_t row0, int32_t row1, int32_t row2, const float *side,
+                   const float *weights, int32_t chunks, float *out, float *scratch)
+
+rowN: where an input row's first column lies, in floats from `rows`; a border column precedes it. side: the
+row of a second operand. chunks: groups of `Tiling.columns` columns to make. Kernels that need less
+ignore the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from tvm import te, tirx
+from tvm.tirx import PrimFunc
+
+MOST_COLUMNS = 8
+"""Rows are padded so that a kernel may work on as many columns at once."""
+_UNBOUNDED = 1 << 28
+"""Stands for the length of what is addressed by run-time offsets."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a kernel fits a core. lanes: values in a vector. columns: pixels of a row worked on at once, a
+    divisor of MOST_COLUMNS. blocks: vectors of output channels at once."""
+
+    lanes: int
+    columns: int
+    blocks: int
+
+
+class RowKernel(Protocol):
+    """A template with its shape filled in; equal ones are shared by all layers and networks."""
+
+    @property
+    def name(self) -> str:
+        """A part of a C identifier that tells it from every other kernel."""
+
+    def function(self, tiling: Tiling) -> PrimFunc:
+        """The scheduled TensorIR function."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Symbolic arguments of a kernel."""
+
+    rows: te.Tensor
+    row: tuple[tirx.Var, tirx.Var, tirx.Var]
+    side: te.Tensor
+    weights: te.Tensor
+    chunks: tirx.Var
+
+    def row_at(self, index: tirx.Expr) -> tirx.Expr:
+        """Offset of the input row of that number, 0 to 2."""
+        return tirx.Select(index == 0, self.row[0], tirx.Select(index == 1, self.row[1], self.row[2]))
+
+    def function(self, output: te.Tensor) -> PrimFunc:
+        """The function that makes `output`, not yet scheduled."""
+        arguments = [self.rows, *self.row, self.side, self.weights, self.chunks, output]
+        return te.create_prim_func(arguments).with_attr("tirx.noalias", True)
+
+
+def operands(weights: int) -> Operands:
+    """Fresh arguments of a kernel with as many learned values."""
+    return Operands(
+        te.placeholder((_UNBOUNDED,), name="rows"),
+        (te.var("row0", "int32"), te.var("row1", "int32"), te.var("row2", "int32")),
+        te.placeholder((_UNBOUNDED,), name="side"),
+        te.placeholder((max(weights, 1),), name="weights"),
+        te.var("chunks", "int32"),
+    )
+
+
+def padded(channels: int, lanes: int) -> int:
+    """Channels rounded up to whole vectors."""
+    return -(-channels // lanes) * lanes
+
+
+def largest_divisor(value: int, most: int) -> int:
+    """The largest divisor of a number that is at most `most`."""
+    return next(d for d in range(min(most, value), 0, -1) if value % d == 0)
+
+
+def matrix(weight: np.ndarray, outputs: int, inputs: int, lanes: int) -> np.ndarray:
+    """A weight [O, I] in the order [outputs / lanes][inputs][lanes], zeros where there are fewer; flat."""
+    full = np.zeros((outputs, inputs), np.float32)
+    full[: weight.shape[0], : weight.shape[1]] = weight
+    return full.reshape(outputs // lanes, lanes, inputs).transpose(0, 2, 1).ravel()
+
+
+def vector(values: np.ndarray, size: int) -> np.ndarray:
+    """Values with zeros behind them, flat."""
+    full = np.zeros(size, np.float32)
+    full[: values.size] = values.ravel()
+    return full

@@ -1,0 +1,220 @@
+"""A whole residual block, with its Feature-Align layer if it has one, on one row.
+
+Depthwise 3x3, 1x1 that widens, ReLU, 1x1 that narrows, added to the input; then, with a Feature-Align layer,
+times a clamped gamma plus a beta, both made by 1x1 convolutions from the noisy image's pixel. All of it is
+done for a few columns at once, so that only the block's input and output are memory traffic.
+
+References
+----------
+"Feature-Align Network with Knowledge Distillation for Efficient Denoising", arXiv 2103.01524.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate as accumulate_sizes
+
+import numpy as np
+from tvm import s_tir, te, tirx
+from tvm.tirx import PrimFunc
+
+from compile.row_kernels.kernel import Tiling, largest_divisor, matrix, operands, vector
+from compile.row_kernels.stages import accumulate, accumulate_taps, tile_stage
+
+SIDE = 3
+"""Of the depthwise kernel."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Of a Feature-Align layer: channels of the image that are read, and from one pixel to the next; hidden
+    channels; the range that gamma is clamped to."""
+
+    image_inputs: int
+    image_pitch: int
+    hidden: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class AlignmentWeights:
+    """float32: image [hidden, image_inputs], gamma and beta [channels, hidden], each with its bias."""
+
+    image: np.ndarray
+    image_bias: np.ndarray
+    gamma: np.ndarray
+    gamma_bias: np.ndarray
+    beta: np.ndarray
+    beta_bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class BlockWeights:
+    """float32: depthwise [channels, 3, 3], widen [wide, channels], narrow [channels, wide], each with its bias."""
+
+    depthwise: np.ndarray
+    depthwise_bias: np.ndarray
+    widen: np.ndarray
+    widen_bias: np.ndarray
+    narrow: np.ndarray
+    narrow_bias: np.ndarray
+    alignment: AlignmentWeights | None
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """channels, wide, and the alignment's hidden: channels, whole vectors of what `Tiling.lanes` says."""
+
+    channels: int
+    wide: int
+    alignment: Alignment | None
+
+    @property
+    def name(self) -> str:
+        if self.alignment is None:
+            return f"block_c{self.channels}_w{self.wide}"
+        a = self.alignment
+        clamp = "_".join(f"{bound:g}".replace("-", "m").replace(".", "p") for bound in (a.low, a.high))
+        return f"block_c{self.channels}_w{self.wide}_align_i{a.image_inputs}of{a.image_pitch}_h{a.hidden}_{clamp}"
+
+    def function(self, tiling: Tiling) -> PrimFunc:
+        lanes = tiling.lanes
+        at, size = self._layout()
+        a = operands(size)
+        columns, blocks, channels, weights = a.chunks * tiling.columns, self.channels // lanes, self.channels, a.weights
+        ry, rx = te.reduce_axis((0, SIDE), "ry"), te.reduce_axis((0, SIDE), "rx")
+        seen = te.compute(
+            (columns, blocks, lanes),
+            lambda x, block, lane: te.sum(
+                a.rows[a.row_at(ry) + (x + rx - 1) * channels + block * lanes + lane]
+                * weights[at["depthwise"] + (ry * SIDE + rx) * channels + block * lanes + lane],
+                axis=[ry, rx],
+            ),
+            name="depthwise",
+        )
+
+        def product(source: te.Tensor, inputs: int, outputs: int, matrix_name: str) -> te.Tensor:
+            channel = te.reduce_axis((0, inputs), "channel")
+            return te.compute(
+                (columns, outputs // lanes, lanes),
+                lambda x, block, lane: te.sum(
+                    source[x, channel // lanes, channel % lanes]
+                    * weights[at[matrix_name] + (block * inputs + channel) * lanes + lane],
+                    axis=[channel],
+                ),
+                name=f"{matrix_name}_total",
+            )
+
+        def with_bias(total: te.Tensor, x: tirx.Expr, block: tirx.Expr, lane: tirx.Expr) -> tirx.Expr:
+            bias = total.op.name.replace("total", "bias")
+            return total[x, block, lane] + weights[at[bias] + block * lanes + lane]
+
+        def rectified(total: te.Tensor, outputs: int, name: str) -> te.Tensor:
+            return te.compute(
+                (columns, outputs // lanes, lanes),
+                lambda x, block, lane: te.max(with_bias(total, x, block, lane), tirx.const(0, "float32")),
+                name=name,
+            )
+
+        wide = rectified(product(seen, channels, self.wide, "widen"), self.wide, "wide")
+        narrow = product(wide, self.wide, channels, "narrow")
+        gamma = beta = None
+        if (align := self.alignment) is not None:
+            pixel = te.reduce_axis((0, align.image_inputs), "pixel")
+            image = te.compute(
+                (columns, align.hidden // lanes, lanes),
+                lambda x, block, lane: te.sum(
+                    a.side[x * align.image_pitch + pixel]
+                    * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
+                    axis=[pixel],
+                ),
+                name="image_total",
+            )
+            hidden = rectified(image, align.hidden, "hidden")
+            gamma = product(hidden, align.hidden, channels, "gamma")
+            beta = product(hidden, align.hidden, channels, "beta")
+
+        def finished(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            value = with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
+            if align is None:
+                return value
+            factor = with_bias(gamma, x, block, lane)
+            if math.isfinite(align.low) or math.isfinite(align.high):
+                low, high = (tirx.const(bound, "float32") for bound in (align.low, align.high))
+                factor = te.min(te.max(factor, low), high)
+            return value * factor + with_bias(beta, x, block, lane)
+
+        schedule = s_tir.Schedule(a.function(te.compute((columns, blocks, lanes), finished, name="out")))
+        self._schedule(schedule, tiling)
+        return schedule.mod["main"]
+
+    def _schedule(self, schedule: s_tir.Schedule, tiling: Tiling) -> None:
+        find, lanes = schedule.get_sblock, tiling.lanes
+
+        def blocks(channels: int) -> int:
+            return largest_divisor(channels // lanes, tiling.blocks)
+
+        column, _, _ = schedule.get_loops(find("out"))
+        chunk, _ = schedule.split(column, [None, tiling.columns])
+        group = tile_stage(schedule, find("out"), None, blocks(self.channels))
+        accumulate(schedule, find("narrow_total"), group)
+        if self.alignment is not None:
+            for name in ("gamma", "beta"):
+                accumulate(schedule, find(f"{name}_total"), group)
+            group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
+            accumulate(schedule, find("image_total"), group)
+        group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
+        accumulate(schedule, find("widen_total"), group)
+        accumulate_taps(schedule, find("depthwise"), chunk)
+
+    def _layout(self) -> tuple[dict[str, int], int]:
+        """Where each weight begins among those of the kernel, and how many values there are in all."""
+        sizes = {
+            "depthwise": SIDE**2 * self.channels,
+            "widen": self.wide * self.channels,
+            "widen_bias": self.wide,
+            "narrow": self.channels * self.wide,
+            "narrow_bias": self.channels,
+        }
+        if (align := self.alignment) is not None:
+            sizes |= {
+                "image": align.hidden * align.image_inputs,
+                "image_bias": align.hidden,
+                "gamma": self.channels * align.hidden,
+                "gamma_bias": self.channels,
+                "beta": self.channels * align.hidden,
+                "beta_bias": self.channels,
+            }
+        starts = [0, *accumulate_sizes(sizes.values())]
+        return dict(zip(sizes, starts, strict=False)), starts[-1]
+
+    def packed(self, weights: BlockWeights, lanes: int) -> np.ndarray:
+        """The weights as the kernel reads them, flat float32.
+
+        The depthwise convolution's bias goes into that of the one that follows: nothing lies between them.
+        """
+        channels, wide = self.channels, self.wide
+        taps = np.zeros((SIDE**2, channels), np.float32)
+        taps[:, : len(weights.depthwise)] = weights.depthwise.reshape(len(weights.depthwise), -1).T
+        # The border is padded before the bias is added, so that this holds there too.
+        widen_bias = weights.widen_bias + weights.widen @ weights.depthwise_bias
+        parts = [
+            taps.ravel(),
+            matrix(weights.widen, wide, channels, lanes),
+            vector(widen_bias, wide),
+            matrix(weights.narrow, channels, wide, lanes),
+            vector(weights.narrow_bias, channels),
+        ]
+        if self.alignment is not None and (w := weights.alignment) is not None:
+            hidden = self.alignment.hidden
+            parts += [
+                matrix(w.image, hidden, self.alignment.image_inputs, lanes),
+                vector(w.image_bias, hidden),
+                matrix(w.gamma, channels, hidden, lanes),
+                vector(w.gamma_bias, channels),
+                matrix(w.beta, channels, hidden, lanes),
+                vector(w.beta_bias, channels),
+            ]
+        return np.concatenate(parts)

@@ -1,0 +1,49 @@
+"""The network's answer put back on one row of the mosaic.
+
+The arithmetic is that of `denoiser.normalisation.apply_residual`, whose constants the caller works out from
+the noise model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import s_tir, te, tirx
+from tvm.tirx import PrimFunc
+
+from compile.row_kernels.kernel import Tiling, operands
+
+CONSTANTS = ("shot", "read", "excess", "deepest")
+"""Of each of the row's two colours, one pair after the other. deepest: values below it are left as they are."""
+
+
+@dataclass(frozen=True)
+class RowRestore:
+    """pitch: channels of the network's answer from one pixel to the next. gain: standard deviations of the
+    noise in one unit of it. `rows` at row0 is the mosaic's row; `side` the answer's, beginning at the
+    channel of the row's first colour; `weights` the CONSTANTS."""
+
+    pitch: int
+    gain: float
+
+    @property
+    def name(self) -> str:
+        return f"restore_c{self.pitch}"
+
+    def function(self, tiling: Tiling) -> PrimFunc:
+        a = operands(2 * len(CONSTANTS))
+
+        def value(x: te.Var, colour: te.Var) -> tirx.Expr:
+            shot, read, excess, deepest = (a.weights[2 * index + colour] for index in range(len(CONSTANTS)))
+            pixel = a.rows[a.row[0] + 2 * x + colour]
+            light = te.max(pixel, tirx.const(0, "float32"))
+            sigma = tirx.sqrt((shot * light + read) / excess)
+            answer = a.side[x * self.pitch + colour] * (tirx.const(self.gain, "float32") * sigma)
+            return pixel + tirx.Select(pixel >= deepest, answer, tirx.const(0, "float32"))
+
+        out = te.compute((a.chunks * tiling.columns, 2), value, name="out")
+        schedule = s_tir.Schedule(a.function(out))
+        row = schedule.fuse(*schedule.get_loops(schedule.get_sblock("out")))
+        _, lane = schedule.split(row, [None, tiling.lanes])
+        schedule.vectorize(lane)
+        return schedule.mod["main"]

@@ -1,0 +1,54 @@
+"""Two rows of the mosaic to one row of the image that the network sees.
+
+The arithmetic is that of `denoiser.normalisation.network_input`, whose constants the caller works out from
+the noise model; see there for the transform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import s_tir, te, tirx
+from tvm.tirx import PrimFunc
+
+from compile.row_kernels.kernel import Tiling, operands
+from compile.row_kernels.stages import finish_vectors
+from denoiser.normalisation import DEEPEST_SIGMAS
+
+CONSTANTS = ("shot", "zero", "zero_squared", "scale", "offset")
+"""Of each channel of the image, one vector after the other: scale and offset bring the stabilised value,
+in standard deviations of the noise, to what the network sees; a scale of zero leaves the offset alone."""
+
+
+@dataclass(frozen=True)
+class RowStabilise:
+    """channels: of the image, whole vectors. `rows` are those of the mosaic, `weights` the CONSTANTS."""
+
+    channels: int
+
+    @property
+    def name(self) -> str:
+        return f"stabilise_c{self.channels}"
+
+    def function(self, tiling: Tiling) -> PrimFunc:
+        lanes = tiling.lanes
+        a = operands(len(CONSTANTS) * self.channels)
+        nothing = tirx.const(0, "float32")
+
+        def value(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            channel = block * lanes + lane
+            shot, zero, zero_squared, scale, offset = (
+                a.weights[index * self.channels + channel] for index in range(len(CONSTANTS))
+            )
+            # Channels 0 to 3 are the planes R, Gr, Gb, B; those behind them read a pixel too, for nothing.
+            row = tirx.Select(tirx.bitwise_and(channel, 2) == 0, a.row[0], a.row[1])
+            pixel = a.rows[row + 2 * x + tirx.bitwise_and(channel, 1)]
+            light = te.max(pixel, nothing)
+            stabilised = 2 * light / (tirx.sqrt(shot * light + zero_squared) + zero)
+            below = te.max((pixel - light) / zero, tirx.const(-DEEPEST_SIGMAS, "float32"))
+            return (stabilised + below) * scale + offset
+
+        shape = (a.chunks * tiling.columns, self.channels // lanes, lanes)
+        schedule = s_tir.Schedule(a.function(te.compute(shape, value, name="out")))
+        finish_vectors(schedule, schedule.get_sblock("out"), tiling.columns)
+        return schedule.mod["main"]

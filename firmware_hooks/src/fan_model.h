@@ -1,0 +1,71 @@
+/* What the compiler tells the engine of the networks: tables in fan_model.c, kernels in kernels.o. */
+#ifndef FAN_MODEL_H
+#define FAN_MODEL_H
+
+#include <stdint.h>
+
+#define FAN_NONE 255u
+#define FAN_PLANES 4u
+/* What the engine is made for at most; the compiler refuses more. */
+#define FAN_IMAGE_CHANNELS_MAX 16u
+#define FAN_RINGS_MAX 64u
+#define FAN_STABILISE_CONSTANTS 5u
+#define FAN_RESTORE_CONSTANTS 4u
+
+/* rowN: where an input row's first column lies, in floats from rows; a border column precedes it. chunks:
+ * groups of columns to make. */
+typedef int32_t (*fan_kernel)(const float *rows, int32_t row0, int32_t row1, int32_t row2, const float *side,
+                              const float *weights, int32_t chunks, float *out, float *scratch);
+
+/* The last rows of one layer. lag: rows by which it is behind the mosaic at the end of a turn. */
+typedef struct {
+    uint16_t channels;
+    uint16_t capacity;
+    uint16_t lag;
+    uint8_t scale;
+} fan_ring;
+
+/* One layer: reads count rows from (y * multiply >> shift) + origin on. columns: of the source's scale in a
+ * chunk; spread: columns of the target for each of them. */
+typedef struct {
+    fan_kernel kernel;
+    uint32_t weights;
+    uint32_t odd_row_weights;
+    uint8_t source;
+    uint8_t side;
+    uint8_t target;
+    uint8_t multiply;
+    uint8_t shift;
+    uint8_t count;
+    int8_t origin;
+    uint8_t columns;
+    uint8_t spread;
+} fan_step;
+
+/* rings[0] is the stabilised mosaic. coarsest: the scale whose rows are one turn apart. */
+typedef struct {
+    const fan_ring *rings;
+    const fan_step *steps;
+    fan_kernel stabilise;
+    fan_kernel restore;
+    uint32_t scratch_floats;
+    uint32_t halo;
+    uint8_t ring_count;
+    uint8_t step_count;
+    uint8_t coarsest;
+    uint8_t answer;
+    uint8_t columns;
+} fan_network;
+
+/* chosen_from: the least shot noise that it serves; rising from one to the next. */
+typedef struct {
+    const char *name;
+    const fan_network *network;
+    const float *weights;
+    float chosen_from;
+} fan_specialist;
+
+extern const fan_specialist fan_specialists[];
+extern const uint32_t fan_specialists_count;
+
+#endif
