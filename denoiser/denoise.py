@@ -1,35 +1,28 @@
-"""Denoising whole mosaics with the Feature-Align Network."""
+"""Denoising whole mosaics with the Feature-Align Network, whatever computes it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from threading import Lock
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from denoiser import manifest, weights_file
-from denoiser.models import Catalogue, Member
-from denoiser.network import FeatureAlignNetwork, receptive_field
-from denoiser.normalisation import apply_residual, network_input
-from denoiser.packing import pack, unpack
-from denoiser.tiling import Tile, tiles
-from denoiser.weights_file import WeightsHeader
+from denoiser.models import AUTO, Catalogue, Choice, Member
 from isp.cfa import Cfa
 from isp.errors import ConfigError
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from denoiser.torch_backend import LoadedNetwork
 
-PLANE_COLOURS = (0, 1, 1, 2)
-"""Index into (R, G, B) of the packed planes: both greens share one noise model."""
-
+TORCH: Final = "torch"
 DEFAULT_TILE_PX = 1024
 MAX_STRENGTH: Final = 1.5
+
+PLANE_COLOURS = (0, 1, 1, 2)
+"""Index into (R, G, B) of the packed planes R, Gr, Gb, B: both greens share one noise model."""
 
 Noise = float | Sequence[float]
 Progress = Callable[[int, int], None]
@@ -37,14 +30,39 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class LoadedNetwork:
-    """A network in memory. halo_px, multiple_px: what tiles must overlap by, and be a multiple of, in
-    pixels of the mosaic."""
+class NoisePerColour:
+    """Variance of the noise = shot * x + read, each for R, G, B; black 0, white 1."""
 
-    network: FeatureAlignNetwork
-    header: WeightsHeader
-    halo_px: int
-    multiple_px: int
+    shot: tuple[float, float, float]
+    read: tuple[float, float, float]
+
+    @property
+    def is_none(self) -> bool:
+        return not any((*self.shot, *self.read))
+
+
+class Backend(Protocol):
+    """What computes the network; safe to call from several threads at once.
+
+    choice: the networks that it has been asked for. description: what it is, for the record.
+    """
+
+    choice: Choice
+
+    @property
+    def description(self) -> str: ...
+
+    def denoise_once(
+        self, mosaic: np.ndarray, cfa: Cfa, member: Member, noise: NoisePerColour, progress: Progress
+    ) -> np.ndarray:
+        """One pass over a mosaic, as a new array.
+
+        mosaic: CFA mosaic float32 [H, W], contiguous, black 0, white 1, H and W even, every value finite.
+        member: one of `choice`. progress: called in the caller's thread after each tile.
+        """
+
+    def loaded(self, member: Member) -> LoadedNetwork:
+        """A member's network in PyTorch. Raises ConfigError where there is none."""
 
 
 class Denoiser:
@@ -53,50 +71,53 @@ class Denoiser:
     model: "auto" (the specialists if they are shipped, else the universal network), a family
     ("universal", "specialists", "small"), one model's name, or the path of a weights file. Of a family,
     the member for the noise at hand is taken, and loaded when it is first needed; a single model serves
-    any noise. backend: "torch". tile_px: side of the tiles, which changes memory and time but not the
-    result. catalogue: the models to choose from, those that are shipped by default.
+    any noise. backend: "torch", or the folder of a bundle made by `python -m compile --target host`,
+    which holds what it was compiled from: "auto" is then all of it, and models are named, not paths.
+    tile_px: side of PyTorch's tiles, which changes memory and time but not the result; a bundle is run in
+    strips of its own. catalogue: the models that PyTorch chooses from, those that are shipped by default.
 
     name: the family, or the model as its weights call it. members: the networks to choose from.
+    backend: what computes them, for the record.
     """
 
     def __init__(
         self,
-        model: str = "auto",
-        backend: str = "torch",
+        model: str = AUTO,
+        backend: str = TORCH,
         *,
         tile_px: int = DEFAULT_TILE_PX,
         catalogue: Catalogue | None = None,
     ) -> None:
-        if backend != "torch":
-            raise ConfigError(f"denoiser backend {backend!r}", expected="torch")
         if tile_px < 1:
             raise ConfigError(f"tile size {tile_px}", expected="a positive number of pixels")
-        self._choice = (catalogue or manifest.shipped()).resolve(model)
-        self._tile_px = tile_px
-        self._loaded: dict[Member, LoadedNetwork] = {}
-        self._loading = Lock()
+        self._backend = _opened(model, backend, tile_px, catalogue)
 
     @property
     def name(self) -> str:
-        return self._choice.name
+        return self._backend.choice.name
 
     @property
     def members(self) -> tuple[Member, ...]:
-        return self._choice.members
+        return self._backend.choice.members
+
+    @property
+    def backend(self) -> str:
+        return self._backend.description
 
     def member_for(self, shot: Noise) -> Member:
         """The network that serves a level of shot noise, one number or one per colour (R, G, B).
 
         As in the network's noise-level plane, it is the mean over the Bayer pattern, green twice.
         """
-        return self._choice.member_for(float(_per_plane(shot, "shot").mean()))
+        red, green, blue = _per_colour(shot, "shot")
+        return self._backend.choice.member_for((red + 2 * green + blue) / 4)
 
     def loaded(self, member: Member) -> LoadedNetwork:
-        """A member's network, loaded at its first use. Raises InputError for a file that is not usable."""
-        with self._loading:
-            if member not in self._loaded:
-                self._loaded[member] = _load(member)
-            return self._loaded[member]
+        """A member's network in PyTorch, loaded at its first use.
+
+        Raises InputError for a file that is not usable, ConfigError for the networks of a bundle.
+        """
+        return self._backend.loaded(member)
 
     def denoise(
         self,
@@ -117,80 +138,58 @@ class Denoiser:
         that changes is taken over.
         """
         mosaic, phase = _checked(mosaic, cfa)
-        shots, reads = _per_plane(shot, "shot"), _per_plane(read, "read")
+        noise = NoisePerColour(_per_colour(shot, "shot"), _per_colour(read, "read"))
         if not 0 <= strength <= MAX_STRENGTH:
             raise ConfigError(f"denoising strength {strength}", expected=f"0 to {MAX_STRENGTH}")
-        if strength == 0 or not (shots.any() or reads.any()):
+        if strength == 0 or noise.is_none:
             return mosaic.copy()
         passes = 2 if strength > 1 else 1
-        network = self.loaded(self.member_for(shot))
+        member = self.member_for(shot)
 
         def report(done: int, tile_count: int, finished_passes: int) -> None:
             if progress is not None:
                 progress(finished_passes * tile_count + done, passes * tile_count)
 
-        once = _whole(network, mosaic, phase, shots, reads, self._tile_px, partial(report, finished_passes=0))
+        once = self._backend.denoise_once(mosaic, phase, member, noise, partial(report, finished_passes=0))
         if strength <= 1:
-            return once if strength == 1 else mosaic + np.float32(strength) * (once - mosaic)
+            return once if strength == 1 else _part_of_the_way(mosaic, once, strength)
         # Telling the network of more noise would not do: it sees for itself how much there is.
-        twice = _whole(network, once, phase, shots, reads, self._tile_px, partial(report, finished_passes=1))
-        return once + np.float32(strength - 1) * (twice - once)
+        twice = self._backend.denoise_once(once, phase, member, noise, partial(report, finished_passes=1))
+        return _part_of_the_way(once, twice, strength - 1)
 
 
 def denoise_mosaic(
-    mosaic: np.ndarray, cfa: str | Cfa, shot: Noise, read: Noise, *, model: str = "auto", strength: float = 1.0
+    mosaic: np.ndarray, cfa: str | Cfa, shot: Noise, read: Noise, *, model: str = AUTO, strength: float = 1.0
 ) -> np.ndarray:
     """`Denoiser.denoise` with a model that is loaded once and kept."""
     return loaded(model).denoise(mosaic, cfa, shot, read, strength=strength)
 
 
 @lru_cache(maxsize=4)
-def loaded(model: str, tile_px: int = DEFAULT_TILE_PX) -> Denoiser:
+def loaded(model: str, backend: str = TORCH, tile_px: int = DEFAULT_TILE_PX) -> Denoiser:
     """A denoiser of the process, loaded at its first use."""
-    return Denoiser(model, tile_px=tile_px)
+    return Denoiser(model, backend, tile_px=tile_px)
 
 
-def _load(member: Member) -> LoadedNetwork:
-    member.check()
-    network, header = weights_file.load(member.path)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    log.debug("loaded the network %s from %s", member.name, member.path)
-    return LoadedNetwork(network, header, 2 * receptive_field(header.architecture), 2 * header.architecture.stride)
+def _opened(model: str, backend: str, tile_px: int, catalogue: Catalogue | None) -> Backend:
+    """The backend that is asked for; PyTorch is imported only for its own."""
+    if backend == TORCH:
+        from denoiser.torch_backend import TorchBackend
+
+        return TorchBackend(model, tile_px, catalogue)
+    if catalogue is not None:
+        raise ConfigError(f"models to choose from with the bundle {backend}", expected="those it was compiled from")
+    from denoiser.compiled import CompiledBackend
+
+    return CompiledBackend(Path(backend), model)
 
 
-def _whole(
-    loaded_network: LoadedNetwork,
-    mosaic: np.ndarray,
-    cfa: Cfa,
-    shots: np.ndarray,
-    reads: np.ndarray,
-    tile_px: int,
-    progress: Progress,
-) -> np.ndarray:
-    """One pass over a mosaic, tile by tile."""
-    height, width = mosaic.shape
-    multiple_px = loaded_network.multiple_px
-    tile_px = -(-tile_px // multiple_px) * multiple_px
-    shot, read = _broadcastable(shots), _broadcastable(reads)
-    todo = list(tiles(height, width, tile_px, loaded_network.halo_px, multiple_px))
-    output = np.empty_like(mosaic)
-    for done, tile in enumerate(todo, 1):
-        at = np.s_[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
-        output[at] = _tile(loaded_network, mosaic, cfa, tile, shot, read)
-        progress(done, len(todo))
-    return output
-
-
-def _tile(
-    loaded_network: LoadedNetwork, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor
-) -> np.ndarray:
-    source = mosaic[np.ix_(tile.source_rows, tile.source_columns)]
-    planes = pack(source, cfa)
-    with torch.inference_mode():
-        image = network_input(planes, shot, read).contiguous(memory_format=torch.channels_last)
-        clean = apply_residual(planes, loaded_network.network(image), shot, read)
-    halo = loaded_network.halo_px
-    return unpack(clean, cfa)[halo : halo + tile.height, halo : halo + tile.width]
+def _part_of_the_way(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
+    """start + share * (end - start), in the memory of `end`."""
+    end -= start
+    end *= np.float32(share)
+    end += start
+    return end
 
 
 def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:
@@ -208,13 +207,10 @@ def _checked(mosaic: np.ndarray, cfa: str | Cfa) -> tuple[np.ndarray, Cfa]:
     return mosaic, phase
 
 
-def _per_plane(noise: Noise, what: str) -> np.ndarray:
-    """Noise of the packed planes R, Gr, Gb, B, float64 [4]."""
+def _per_colour(noise: Noise, what: str) -> tuple[float, float, float]:
+    """Noise of R, G, B."""
     values = np.atleast_1d(np.asarray(noise, np.float64))
     if values.shape not in {(1,), (3,)} or not ((values >= 0) & (values <= np.finfo(np.float32).max)).all():
         raise ConfigError(f"{what} noise {noise!r}", expected="one number or three (R, G, B), none negative")
-    return np.broadcast_to(values, (3,))[list(PLANE_COLOURS)]
-
-
-def _broadcastable(per_plane: np.ndarray) -> Tensor:
-    return torch.from_numpy(per_plane.astype(np.float32))[None, :, None, None]
+    red, green, blue = np.broadcast_to(values, (3,)).tolist()
+    return red, green, blue

@@ -30,7 +30,12 @@ class DenoiseParameters(Parameters):
         description="auto: the specialist for the noise, or the universal network where there are none; else a family "
         "(universal, specialists, small), a model's name, or the path of a .safetensors file",
     )
-    tile_px: int = Field(1024, ge=16, le=16384, description="side of the tiles: memory and speed, not the result")
+    backend: str = Field(
+        "torch",
+        min_length=1,
+        description="torch, or the folder of a bundle made by `python -m compile --target host`",
+    )
+    tile_px: int = Field(1024, ge=16, le=16384, description="side of torch's tiles: memory and speed, not the result")
 
 
 class Denoise:
@@ -58,12 +63,16 @@ class Denoise:
         even = np.pad(data, ((0, height % 2), (0, width % 2)), mode="reflect") if height % 2 or width % 2 else data
         from denoiser.denoise import loaded
 
-        denoiser, noise = loaded(parameters.model, parameters.tile_px), signal.noise
+        denoiser, noise = loaded(parameters.model, parameters.backend, parameters.tile_px), signal.noise
         member = denoiser.member_for(noise.shot)
         log.info("%s: denoising by the model %s", signal.frame.source.name, member.name)
         clean = denoiser.denoise(even, signal.cfa, noise.shot, noise.read, strength=parameters.strength)
         clean = clean[:height, :width]
         if signal.shading_gain is not None:
             clean *= signal.shading_gain
-        chosen = (("denoise.model", member.name), ("denoise.weights_sha256", member.sha256))
+        chosen = (
+            ("denoise.model", member.name),
+            ("denoise.weights_sha256", member.sha256),
+            ("denoise.backend", denoiser.backend),
+        )
         return replace(signal, data=clean, decisions=(*signal.decisions, *chosen))

@@ -70,6 +70,7 @@ def test_puts_on_record_which_model_it_used(caplog: pytest.LogCaptureFixture) ->
         *signal.decisions,
         ("denoise.model", "universal"),
         ("denoise.weights_sha256", universal.sha256),
+        ("denoise.backend", "torch"),
     )
     assert "capture.dng: denoising by the model universal" in caplog.text
 
