@@ -6,15 +6,14 @@ from compile.row_program import Ring, RowProgram, timing
 
 ALIGNMENT_BYTES = 64
 COLUMNS_MULTIPLE = 16
-VALUE_BYTES = 4
 
 
-def arena_bytes(program: RowProgram, scratch_bytes: int, width_px: int) -> int:
-    """Bytes for a mosaic of that width, whatever its height."""
+def arena_bytes(program: RowProgram, value_bytes: int, scratch_bytes: int, width_px: int) -> int:
+    """Bytes for a mosaic of that width, whatever its height. value_bytes: of one feature."""
 
     def row_bytes(ring: Ring) -> int:
         columns = _rounded(width_px // 2 >> ring.scale, COLUMNS_MULTIPLE) + 2
-        return columns * ring.channels * VALUE_BYTES
+        return columns * ring.channels * value_bytes
 
     capacity = timing(program).capacity
     rings = sum(_rounded(row_bytes(ring) * capacity[ring], ALIGNMENT_BYTES) for ring in program.rings)

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import tvm
 
 from compile import elf_object, golden, model_tables, static_archive, tilings
@@ -31,6 +32,7 @@ from compile.model_tables import Specialist
 from compile.networks import SourceFamily
 from compile.relax_import import to_graph, to_relax
 from compile.report import verification_page
+from compile.row_kernels.kernel import Vectors, scheduled
 from compile.toolchain import Compiler
 from compile.tvm_target import tvm_target
 from compile.verification import GOLDEN, Verification
@@ -65,16 +67,25 @@ class Request:
     @cached_property
     def specialists(self) -> tuple[Specialist, ...]:
         """The family's networks as programs. Raises UnsupportedOperator for one there are no kernels for."""
-        lanes = self.target.lanes[self.precision]
         return tuple(
             Specialist(
                 each.member.name,
-                fuse(to_graph(to_relax(each.network, INPUT_CHANNELS)), lanes),
+                fuse(to_graph(to_relax(each.network, INPUT_CHANNELS)), self.vectors.lanes),
                 each.member.chosen_from,
                 2 * receptive_field(each.network.architecture),
             )
             for each in self.family.networks
         )
+
+    @property
+    def vectors(self) -> Vectors:
+        """What the target's vectors hold in that precision."""
+        return Vectors(str(self.precision), self.target.lanes[self.precision])
+
+    @property
+    def values(self) -> np.dtype:
+        """Type of features and weights."""
+        return np.dtype(str(self.precision))
 
     @property
     def toolchain(self) -> dict[str, str]:
@@ -104,13 +115,15 @@ def build(request: Request, folder: Path) -> Built:
         with as_file(files("firmware_hooks").joinpath(hook)) as source:
             shutil.copyfile(source, folder / hook)
     kernels = [kernel for each in request.specialists for kernel in model_tables.kernels_of(each.program)]
-    chosen = tilings.untuned(kernels, request.target, request.precision)
-    functions = {model_tables.symbol(kernel): kernel.function(tiling) for kernel, tiling in chosen.items()}
+    chosen = tilings.untuned(kernels, request.target)
+    functions = {
+        model_tables.symbol(kernel): scheduled(kernel, request.vectors, tiling) for kernel, tiling in chosen.items()
+    }
     compiled = compile_kernels(functions, tvm_target(request.target), folder / KERNELS)
-    tables = model_tables.write_tables(request.specialists, chosen, compiled.scratch_bytes)
+    tables = model_tables.write_tables(request.specialists, request.values.itemsize, compiled.scratch_bytes)
     (folder / TABLES).write_text(tables, encoding="utf-8")
     weights = {
-        model_tables.weights_symbol(index): model_tables.packed_weights(each.program)
+        model_tables.weights_symbol(index): model_tables.packed_weights(each.program, request.values)
         for index, each in enumerate(request.specialists)
     }
     elf_object.write(folder / WEIGHTS, elf_object.machine_of(request.target.triple), weights)
@@ -154,7 +167,10 @@ def write_manifest(folder: Path, request: Request, built: Built, verification: V
     specialists = []
     for source, specialist in zip(request.family.networks, request.specialists, strict=True):
         cost = complexity(source.network)
-        memory = {str(width): arena_bytes(specialist.program, built.scratch_bytes, width) for width in SHOWN_WIDTHS_PX}
+        memory = {
+            str(width): arena_bytes(specialist.program, request.values.itemsize, built.scratch_bytes, width)
+            for width in SHOWN_WIDTHS_PX
+        }
         specialists.append(
             {
                 "name": source.member.name,

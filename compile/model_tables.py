@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compile.row_kernels.kernel import RowKernel, Tiling
+from compile.row_kernels.kernel import RowKernel
 from compile.row_kernels.restore import RowRestore
 from compile.row_kernels.stabilise import RowStabilise
 from compile.row_program import Ring, RowProgram, Step, Timing, timing
@@ -22,8 +22,8 @@ PREFIX = "fan_k_"
 MOST_RINGS = 64
 MOST_IMAGE_CHANNELS = 16
 NONE = 255
-WEIGHTS_ALIGNMENT = 16
-"""Of each layer's weights, in floats."""
+WEIGHTS_ALIGNMENT = 32
+"""Of each layer's weights, in values: at least 64 bytes."""
 
 
 @dataclass(frozen=True)
@@ -59,44 +59,44 @@ def weights_symbol(index: int) -> str:
     return f"fan_weights_{index}"
 
 
-def packed_weights(program: RowProgram) -> bytes:
-    """All weights of a program as the kernels read them, little-endian float32."""
+def packed_weights(program: RowProgram, values: np.dtype) -> bytes:
+    """All weights of a program as the kernels read them, little-endian."""
     parts = [_aligned(half) for step in program.steps for half in np.split(step.weights, step.parities)]
-    return np.concatenate(parts).astype("<f4").tobytes()
+    return np.concatenate(parts).astype(values.newbyteorder("<")).tobytes()
 
 
 def _aligned(values: np.ndarray) -> np.ndarray:
     return np.pad(values, (0, -values.size % WEIGHTS_ALIGNMENT))
 
 
-def write_tables(specialists: Sequence[Specialist], tilings: dict[RowKernel, Tiling], scratch_bytes: int) -> str:
-    """The text of fan_model.c."""
+def write_tables(specialists: Sequence[Specialist], value_bytes: int, scratch_bytes: int) -> str:
+    """The text of fan_model.c. value_bytes: of one feature or weight."""
     kernels = dict.fromkeys(kernel for each in specialists for kernel in kernels_of(each.program))
     lines = ["/* Made by `python -m compile`. */", '#include "fan_model.h"', ""]
     lines += [f"extern int32_t {symbol(kernel)}({_PARAMETERS});" for kernel in kernels]
-    lines += [f"extern const float {weights_symbol(index)}[];" for index in range(len(specialists))]
+    lines += [f"extern const uint8_t {weights_symbol(index)}[];" for index in range(len(specialists))]
     networks: dict[str, int] = {}
     for each in specialists:
-        tables = _network(each, tilings, scratch_bytes)
+        tables = _network(each, value_bytes, scratch_bytes)
         if tables not in networks:
             networks[tables] = len(networks)
             lines += ["", tables.replace("@", str(networks[tables]))]
     lines += ["", "const fan_specialist fan_specialists[] = {"]
     for index, each in enumerate(specialists):
-        network = networks[_network(each, tilings, scratch_bytes)]
+        network = networks[_network(each, value_bytes, scratch_bytes)]
         lines.append(f'    {{"{each.name}", &network_{network}, {weights_symbol(index)}, {_float(each.chosen_from)}}},')
     lines += ["};", f"const uint32_t fan_specialists_count = {len(specialists)}u;", ""]
     return "\n".join(lines)
 
 
-_PARAMETERS = "const float *, int32_t, int32_t, int32_t, const float *, const float *, int32_t, float *, float *"
+_PARAMETERS = "const void *, int32_t, int32_t, int32_t, const void *, const void *, int32_t, void *, void *"
 
 
 def _float(value: float) -> str:
     return f"{float(np.float32(value))!r}f"
 
 
-def _network(specialist: Specialist, tilings: dict[RowKernel, Tiling], scratch_bytes: int) -> str:
+def _network(specialist: Specialist, value_bytes: int, scratch_bytes: int) -> str:
     """Tables of one network; @ stands for its number."""
     program = specialist.program
     if len(program.rings) > MOST_RINGS or program.image.channels > MOST_IMAGE_CHANNELS:
@@ -110,17 +110,16 @@ def _network(specialist: Specialist, tilings: dict[RowKernel, Tiling], scratch_b
     rings = ",\n".join(f"    {_ring(ring, times)}" for ring in program.rings)
     rows, offset = [], 0
     for step in program.steps:
-        rows.append(f"    {_step(step, number, tilings[step.kernel], offset)}")
+        rows.append(f"    {_step(step, number, offset)}")
         offset += sum(_aligned(half).size for half in np.split(step.weights, step.parities))
-    columns = tilings[stabilise].columns
     return "\n".join(
         [
             f"static const fan_ring rings_@[] = {{\n{rings}\n}};",
             "static const fan_step steps_@[] = {\n" + ",\n".join(rows) + "\n};",
             "static const fan_network network_@ = {",
-            f"    rings_@, steps_@, {symbol(stabilise)}, {symbol(restore)}, {-(-scratch_bytes // 4)}u, "
+            f"    rings_@, steps_@, {symbol(stabilise)}, {symbol(restore)}, {scratch_bytes}u, "
             f"{specialist.halo_px}u, {len(program.rings)}u, {len(program.steps)}u, {program.coarsest}u, "
-            f"{number[program.answer]}u, {columns}u",
+            f"{number[program.answer]}u, {value_bytes}u",
             "};",
         ]
     )
@@ -130,11 +129,11 @@ def _ring(ring: Ring, times: Timing) -> str:
     return f"{{{ring.channels}u, {times.capacity[ring]}u, {times.lag[ring]}u, {ring.scale}u}}"
 
 
-def _step(step: Step, number: dict[Ring, int], tiling: Tiling, offset: int) -> str:
+def _step(step: Step, number: dict[Ring, int], offset: int) -> str:
     odd = offset if step.parities == 1 else offset + _aligned(np.split(step.weights, 2)[0]).size
     side = NONE if step.side is None else number[step.side]
     rows, spread = step.rows, 2 if step.target.scale < step.source.scale else 1
     return (
         f"{{{symbol(step.kernel)}, {offset}u, {odd}u, {number[step.source]}u, {side}u, {number[step.target]}u, "
-        f"{rows.multiply}u, {rows.shift}u, {rows.count}u, {rows.origin}, {tiling.columns}u, {spread}u}}"
+        f"{rows.multiply}u, {rows.shift}u, {rows.count}u, {rows.origin}, {spread}u}}"
     )

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from compile.row_kernels.kernel import MOST_COLUMNS, RowKernel, Tiling
-from targets.descriptions import Precision, Target
+from compile.row_kernels.kernel import COLUMNS, RowKernel, Tiling
+from targets.descriptions import Target
+
+UNROLLED = 8
 
 
-def untuned(kernels: Iterable[RowKernel], target: Target, precision: Precision) -> dict[RowKernel, Tiling]:
+def untuned(kernels: Iterable[RowKernel], target: Target) -> dict[RowKernel, Tiling]:
     """For each kernel, a tile that keeps its sums in half of the vector registers."""
-    lanes = target.lanes[precision]
     sums = _vector_registers(target) // 2
-    columns = min(MOST_COLUMNS, max(sums // 2, 1))
-    return {kernel: Tiling(lanes, columns, max(sums // columns, 1)) for kernel in kernels}
+    columns = min(COLUMNS, sums // 2)
+    return dict.fromkeys(kernels, Tiling(columns, sums // columns, UNROLLED))
 
 
 def _vector_registers(target: Target) -> int:
-    """Of the widest kind that the target's kernels use."""
+    """Of the kind that the target's kernels use."""
     architecture = target.triple.partition("-")[0]
     if architecture == "aarch64" or target.cpu == "x86-64-v4":
         return 32
-    if architecture == "x86_64":
-        return 16
-    return 8
+    return 16 if architecture == "x86_64" else 8

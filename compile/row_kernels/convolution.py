@@ -13,7 +13,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import Tiling, largest_divisor, matrix, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, largest_divisor, matrix, operands, vector
 from compile.row_kernels.stages import accumulate, tile_stage
 
 
@@ -33,12 +33,12 @@ class RowConvolution:
         plus = "" if self.addend == "none" else "_plus"
         return f"conv{self.side}_i{self.inputs}of{self.pitch}_o{self.outputs}{plus}"
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        lanes, taps = tiling.lanes, self.side**2
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        lanes, taps = vectors.lanes, self.side**2
         products = taps * self.inputs * self.outputs
-        a = operands(products + self.outputs)
+        a = operands(products + self.outputs, vectors.values)
         stride, origin = (2, 0) if self.side == 2 else (1, -(self.side // 2))
-        columns, blocks = a.chunks * tiling.columns, self.outputs // lanes
+        columns, blocks = a.chunks * COLUMNS, self.outputs // lanes
         ry, rx = te.reduce_axis((0, self.side), "ry"), te.reduce_axis((0, self.side), "rx")
         channel = te.reduce_axis((0, self.inputs), "channel")
         total = te.compute(
@@ -55,12 +55,15 @@ class RowConvolution:
             value = total[x, block, lane] + a.weights[products + block * lanes + lane]
             return value if self.addend == "none" else value + a.side[x * self.outputs + block * lanes + lane]
 
-        schedule = s_tir.Schedule(a.function(te.compute((columns, blocks, lanes), finished, name="out")))
+        return a.function(te.compute((columns, blocks, lanes), finished, name="out"))
+
+    def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         column, _, _ = schedule.get_loops(schedule.get_sblock("out"))
         schedule.split(column, [None, tiling.columns])
-        group = tile_stage(schedule, schedule.get_sblock("out"), None, largest_divisor(blocks, tiling.blocks))
-        accumulate(schedule, schedule.get_sblock("total"), group)
-        return schedule.mod["main"]
+        group = tile_stage(
+            schedule, schedule.get_sblock("out"), None, largest_divisor(self.outputs // vectors.lanes, tiling.blocks)
+        )
+        accumulate(schedule, schedule.get_sblock("total"), group, tiling.unrolled)
 
     def packed(self, weight: np.ndarray, bias: np.ndarray, lanes: int) -> np.ndarray:
         """weight [O, I, side, side] and bias [O] as the kernel reads them, flat float32."""

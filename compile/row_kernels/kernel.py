@@ -2,12 +2,12 @@
 
 Every kernel is a C function of one signature:
 
-    int32_t kernel(const float *rows, int32_t row0, int32_t row1, int32_t row2, const float *side,
-                   const float *weights, int32_t chunks, float *out, float *scratch)
+    int32_t kernel(const void *rows, int32_t row0, int32_t row1, int32_t row2, const void *side,
+                   const void *weights, int32_t chunks, void *out, void *scratch)
 
-rowN: where an input row's first column lies, in floats from `rows`; a border column precedes it. side: the
-row of a second operand. chunks: groups of `Tiling.columns` columns to make. Kernels that need less
-ignore the rest.
+rowN: where an input row's first column lies, in values from `rows`; a border column precedes it. side: the
+row of a second operand. chunks: groups of COLUMNS columns to make. Kernels that need less
+ignore the rest. Values are of one precision, float32 or float16, except the mosaic's, which are float32.
 """
 
 from __future__ import annotations
@@ -16,23 +16,35 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from tvm import te, tirx
+from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-MOST_COLUMNS = 8
-"""Rows are padded so that a kernel may work on as many columns at once."""
+COLUMNS = 8
+"""Of a chunk. Rows are padded to whole chunks."""
 _UNBOUNDED = 1 << 28
 """Stands for the length of what is addressed by run-time offsets."""
 
 
 @dataclass(frozen=True)
-class Tiling:
-    """How a kernel fits a core. lanes: values in a vector. columns: pixels of a row worked on at once, a
-    divisor of MOST_COLUMNS. blocks: vectors of output channels at once."""
+class Vectors:
+    """What a target's vectors hold. values: their type, float32 or float16. lanes: how many."""
 
+    values: str
     lanes: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a kernel is cut for a core; none of it changes the result but for rounding.
+
+    columns: pixels of a row worked on at once, a divisor of COLUMNS. blocks: vectors of output channels
+    at once, at most; the largest divisor of a kernel's is taken. unrolled: steps of a sum that are written
+    out, at most, likewise.
+    """
+
     columns: int
     blocks: int
+    unrolled: int
 
 
 class RowKernel(Protocol):
@@ -42,8 +54,18 @@ class RowKernel(Protocol):
     def name(self) -> str:
         """A part of a C identifier that tells it from every other kernel."""
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        """The scheduled TensorIR function."""
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        """What it computes, not yet scheduled."""
+
+    def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling, /) -> None:
+        """Schedules its computation."""
+
+
+def scheduled(kernel: RowKernel, vectors: Vectors, tiling: Tiling) -> PrimFunc:
+    """A kernel's function, ready to be compiled."""
+    schedule = s_tir.Schedule(kernel.computation(vectors))
+    kernel.tile(schedule, vectors, tiling)
+    return schedule.mod["main"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +88,14 @@ class Operands:
         return te.create_prim_func(arguments).with_attr("tirx.noalias", True)
 
 
-def operands(weights: int) -> Operands:
-    """Fresh arguments of a kernel with as many learned values."""
+def operands(weights: int, values: str, *, mosaic: str | None = None, constants: str | None = None) -> Operands:
+    """Fresh arguments of a kernel with as many learned values. mosaic, constants: types of `rows` and `weights`
+    where they are not `values`."""
     return Operands(
-        te.placeholder((_UNBOUNDED,), name="rows"),
+        te.placeholder((_UNBOUNDED,), mosaic or values, name="rows"),
         (te.var("row0", "int32"), te.var("row1", "int32"), te.var("row2", "int32")),
-        te.placeholder((_UNBOUNDED,), name="side"),
-        te.placeholder((max(weights, 1),), name="weights"),
+        te.placeholder((_UNBOUNDED,), values, name="side"),
+        te.placeholder((max(weights, 1),), constants or values, name="weights"),
         te.var("chunks", "int32"),
     )
 

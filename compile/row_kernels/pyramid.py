@@ -8,7 +8,7 @@ import numpy as np
 from tvm import s_tir, te
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import Tiling, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands, vector
 from compile.row_kernels.stages import accumulate_taps, finish_vectors
 
 SIDE = 2
@@ -24,10 +24,10 @@ class RowPyramid:
     def name(self) -> str:
         return f"pyramid_c{self.channels}"
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        lanes, channels = tiling.lanes, self.channels
-        a = operands(SIDE**2 * channels)
-        shape = (a.chunks * tiling.columns, channels // lanes, lanes)
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        lanes, channels = vectors.lanes, self.channels
+        a = operands(SIDE**2 * channels, vectors.values)
+        shape = (a.chunks * COLUMNS, channels // lanes, lanes)
         ry, rx = te.reduce_axis((0, SIDE), "ry"), te.reduce_axis((0, SIDE), "rx")
         total = te.compute(
             shape,
@@ -38,11 +38,11 @@ class RowPyramid:
             ),
             name="total",
         )
-        out = te.compute(shape, lambda x, block, lane: total[x, block, lane], name="out")
-        schedule = s_tir.Schedule(a.function(out))
+        return a.function(te.compute(shape, lambda x, block, lane: total[x, block, lane], name="out"))
+
+    def tile(self, schedule: s_tir.Schedule, _vectors: Vectors, tiling: Tiling) -> None:
         chunk = finish_vectors(schedule, schedule.get_sblock("out"), tiling.columns)
         accumulate_taps(schedule, schedule.get_sblock("total"), chunk)
-        return schedule.mod["main"]
 
     def packed(self, weight: np.ndarray) -> np.ndarray:
         """weight [C, 1, 2, 2] as the kernel reads it, flat float32."""

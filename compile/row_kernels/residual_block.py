@@ -19,7 +19,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import Tiling, largest_divisor, matrix, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, largest_divisor, matrix, operands, vector
 from compile.row_kernels.stages import accumulate, accumulate_taps, tile_stage
 
 SIDE = 3
@@ -79,11 +79,11 @@ class RowBlock:
         clamp = "_".join(f"{bound:g}".replace("-", "m").replace(".", "p") for bound in (a.low, a.high))
         return f"block_c{self.channels}_w{self.wide}_align_i{a.image_inputs}of{a.image_pitch}_h{a.hidden}_{clamp}"
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        lanes = tiling.lanes
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        lanes = vectors.lanes
         at, size = self._layout()
-        a = operands(size)
-        columns, blocks, channels, weights = a.chunks * tiling.columns, self.channels // lanes, self.channels, a.weights
+        a = operands(size, vectors.values)
+        columns, blocks, channels, weights = a.chunks * COLUMNS, self.channels // lanes, self.channels, a.weights
         ry, rx = te.reduce_axis((0, SIDE), "ry"), te.reduce_axis((0, SIDE), "rx")
         seen = te.compute(
             (columns, blocks, lanes),
@@ -114,7 +114,7 @@ class RowBlock:
         def rectified(total: te.Tensor, outputs: int, name: str) -> te.Tensor:
             return te.compute(
                 (columns, outputs // lanes, lanes),
-                lambda x, block, lane: te.max(with_bias(total, x, block, lane), tirx.const(0, "float32")),
+                lambda x, block, lane: te.max(with_bias(total, x, block, lane), tirx.const(0, vectors.values)),
                 name=name,
             )
 
@@ -142,16 +142,14 @@ class RowBlock:
                 return value
             factor = with_bias(gamma, x, block, lane)
             if math.isfinite(align.low) or math.isfinite(align.high):
-                low, high = (tirx.const(bound, "float32") for bound in (align.low, align.high))
+                low, high = (tirx.const(bound, vectors.values) for bound in (align.low, align.high))
                 factor = te.min(te.max(factor, low), high)
             return value * factor + with_bias(beta, x, block, lane)
 
-        schedule = s_tir.Schedule(a.function(te.compute((columns, blocks, lanes), finished, name="out")))
-        self._schedule(schedule, tiling)
-        return schedule.mod["main"]
+        return a.function(te.compute((columns, blocks, lanes), finished, name="out"))
 
-    def _schedule(self, schedule: s_tir.Schedule, tiling: Tiling) -> None:
-        find, lanes = schedule.get_sblock, tiling.lanes
+    def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
+        find, lanes = schedule.get_sblock, vectors.lanes
 
         def blocks(channels: int) -> int:
             return largest_divisor(channels // lanes, tiling.blocks)
@@ -159,14 +157,14 @@ class RowBlock:
         column, _, _ = schedule.get_loops(find("out"))
         chunk, _ = schedule.split(column, [None, tiling.columns])
         group = tile_stage(schedule, find("out"), None, blocks(self.channels))
-        accumulate(schedule, find("narrow_total"), group)
+        accumulate(schedule, find("narrow_total"), group, tiling.unrolled)
         if self.alignment is not None:
             for name in ("gamma", "beta"):
-                accumulate(schedule, find(f"{name}_total"), group)
+                accumulate(schedule, find(f"{name}_total"), group, tiling.unrolled)
             group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
-            accumulate(schedule, find("image_total"), group)
+            accumulate(schedule, find("image_total"), group, tiling.unrolled)
         group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
-        accumulate(schedule, find("widen_total"), group)
+        accumulate(schedule, find("widen_total"), group, tiling.unrolled)
         accumulate_taps(schedule, find("depthwise"), chunk)
 
     def _layout(self) -> tuple[dict[str, int], int]:

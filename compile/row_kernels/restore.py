@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import Tiling, operands
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
 
 CONSTANTS = ("shot", "read", "excess", "deepest")
 """Of each of the row's two colours, one pair after the other. deepest: values below it are left as they are."""
@@ -30,20 +30,20 @@ class RowRestore:
     def name(self) -> str:
         return f"restore_c{self.pitch}"
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        a = operands(2 * len(CONSTANTS))
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        a = operands(2 * len(CONSTANTS), vectors.values, mosaic="float32", constants="float32")
 
         def value(x: te.Var, colour: te.Var) -> tirx.Expr:
             shot, read, excess, deepest = (a.weights[2 * index + colour] for index in range(len(CONSTANTS)))
             pixel = a.rows[a.row[0] + 2 * x + colour]
             light = te.max(pixel, tirx.const(0, "float32"))
             sigma = tirx.sqrt((shot * light + read) / excess)
-            answer = a.side[x * self.pitch + colour] * (tirx.const(self.gain, "float32") * sigma)
+            answer = a.side[x * self.pitch + colour].astype("float32") * (tirx.const(self.gain, "float32") * sigma)
             return pixel + tirx.Select(pixel >= deepest, answer, tirx.const(0, "float32"))
 
-        out = te.compute((a.chunks * tiling.columns, 2), value, name="out")
-        schedule = s_tir.Schedule(a.function(out))
+        return a.function(te.compute((a.chunks * COLUMNS, 2), value, name="out"))
+
+    def tile(self, schedule: s_tir.Schedule, vectors: Vectors, _tiling: Tiling) -> None:
         row = schedule.fuse(*schedule.get_loops(schedule.get_sblock("out")))
-        _, lane = schedule.split(row, [None, tiling.lanes])
+        _, lane = schedule.split(row, [None, vectors.lanes])
         schedule.vectorize(lane)
-        return schedule.mod["main"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import Tiling, operands
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
 from compile.row_kernels.stages import finish_vectors
 from denoiser.normalisation import DEEPEST_SIGMAS
 
@@ -30,9 +30,9 @@ class RowStabilise:
     def name(self) -> str:
         return f"stabilise_c{self.channels}"
 
-    def function(self, tiling: Tiling) -> PrimFunc:
-        lanes = tiling.lanes
-        a = operands(len(CONSTANTS) * self.channels)
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        lanes = vectors.lanes
+        a = operands(len(CONSTANTS) * self.channels, vectors.values, mosaic="float32", constants="float32")
         nothing = tirx.const(0, "float32")
 
         def value(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
@@ -46,9 +46,10 @@ class RowStabilise:
             light = te.max(pixel, nothing)
             stabilised = 2 * light / (tirx.sqrt(shot * light + zero_squared) + zero)
             below = te.max((pixel - light) / zero, tirx.const(-DEEPEST_SIGMAS, "float32"))
-            return (stabilised + below) * scale + offset
+            return ((stabilised + below) * scale + offset).astype(vectors.values)
 
-        shape = (a.chunks * tiling.columns, self.channels // lanes, lanes)
-        schedule = s_tir.Schedule(a.function(te.compute(shape, value, name="out")))
+        shape = (a.chunks * COLUMNS, self.channels // lanes, lanes)
+        return a.function(te.compute(shape, value, name="out"))
+
+    def tile(self, schedule: s_tir.Schedule, _vectors: Vectors, tiling: Tiling) -> None:
         finish_vectors(schedule, schedule.get_sblock("out"), tiling.columns)
-        return schedule.mod["main"]

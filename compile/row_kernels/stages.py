@@ -7,9 +7,6 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from compile.row_kernels.kernel import largest_divisor
 
-UNROLLED = 8
-"""Steps of a sum that are written out, so that a vector of inputs is loaded once and used lane by lane."""
-
 
 def tile_stage(schedule: s_tir.Schedule, stage: SBlockRV, at: LoopRV | None, blocks: int) -> LoopRV:
     """A finished stage [columns, blocks, lanes], computed at a loop: register tiles of `blocks` vectors.
@@ -25,11 +22,14 @@ def tile_stage(schedule: s_tir.Schedule, stage: SBlockRV, at: LoopRV | None, blo
     return group
 
 
-def accumulate(schedule: s_tir.Schedule, total: SBlockRV, at: LoopRV) -> None:
-    """A sum [columns, blocks, lanes] over taps and channels, or channels alone, held in registers."""
+def accumulate(schedule: s_tir.Schedule, total: SBlockRV, at: LoopRV, unrolled: int) -> None:
+    """A sum [columns, blocks, lanes] over taps and channels, or channels alone, held in registers.
+
+    As many channels as `unrolled` says are written out: a vector of inputs is loaded once and used lane by lane.
+    """
     schedule.compute_at(total, at, preserve_unit_loops=True)
     column, block, lane, *taps, channel = _inner_loops(schedule, total)
-    step = largest_divisor(int(schedule.get(channel).extent), UNROLLED)
+    step = largest_divisor(int(schedule.get(channel).extent), unrolled)
     many, few = schedule.split(channel, [None, step])
     schedule.reorder(*taps, many, few, block, column, lane)
     schedule.unroll(few)

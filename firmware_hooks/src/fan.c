@@ -15,8 +15,7 @@
 #define STABILISED_SCALE 16.0f
 #define DEEPEST_SIGMAS 8.0f
 
-#define COLUMNS_MULTIPLE 16u
-#define ALIGNMENT_FLOATS (FAN_ARENA_ALIGNMENT / sizeof(float))
+#define COLUMNS_MULTIPLE (2u * FAN_COLUMNS)
 
 static const uint8_t colour_of_plane[FAN_PLANES] = {0u, 1u, 1u, 2u};
 
@@ -26,13 +25,13 @@ typedef struct {
     float restore[2][2 * FAN_RESTORE_CONSTANTS];
 } noise_constants;
 
-/* One call: where everything lies in the arena. */
+/* One call: where everything lies in the arena, in values from its start; scratch comes first. */
 typedef struct {
     const fan_network *network;
-    const float *weights;
-    float *base;
-    float *scratch;
-    const float *zeros;
+    const uint8_t *weights;
+    uint8_t *arena;
+    size_t zeros;
+    size_t starts[FAN_RINGS_MAX];
     uint32_t width;
     uint32_t height;
 } run_state;
@@ -42,25 +41,30 @@ static size_t rounded(size_t value, size_t multiple) { return (value + multiple 
 /* Packed columns of a scale that belong to the tile. */
 static uint32_t columns_of(uint32_t width, uint8_t scale) { return (width / 2u) >> scale; }
 
-/* Floats from one row of a ring to the next: a column of zeros on the left, one at least on the right. */
-static size_t row_floats(const fan_ring *ring, uint32_t width)
+/* Values from one row of a ring to the next: a column of zeros on the left, one at least on the right. */
+static size_t row_values(const fan_ring *ring, uint32_t width)
 {
     return (rounded(columns_of(width, ring->scale), COLUMNS_MULTIPLE) + 2u) * ring->channels;
 }
 
-static size_t widest_row(const fan_network *network, uint32_t width)
+/* Lays out the arena; returns its size in bytes. */
+static size_t lay_out(run_state *run)
 {
+    const fan_network *network = run->network;
+    const size_t alignment = FAN_ARENA_ALIGNMENT / network->value_bytes;
     size_t widest = 0u;
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
-        const size_t row = row_floats(&network->rings[i], width);
+        const size_t row = row_values(&network->rings[i], run->width);
         widest = row > widest ? row : widest;
     }
-    return rounded(widest, ALIGNMENT_FLOATS);
-}
-
-static size_t ring_floats(const fan_ring *ring, uint32_t width)
-{
-    return rounded(row_floats(ring, width) * ring->capacity, ALIGNMENT_FLOATS);
+    run->zeros = rounded(network->scratch_bytes, FAN_ARENA_ALIGNMENT) / network->value_bytes;
+    size_t place = run->zeros + rounded(widest, alignment);
+    for (uint8_t i = 0u; i < network->ring_count; ++i) {
+        const fan_ring *ring = &network->rings[i];
+        run->starts[i] = place;
+        place += rounded(row_values(ring, run->width) * ring->capacity, alignment);
+    }
+    return place * network->value_bytes;
 }
 
 static int size_is_possible(uint32_t width, uint32_t height)
@@ -100,18 +104,16 @@ size_t fan_arena_bytes(uint32_t specialist, uint32_t width, uint32_t height)
     if (specialist >= fan_specialists_count || !size_is_possible(width, height)) {
         return 0u;
     }
-    const fan_network *network = fan_specialists[specialist].network;
-    size_t floats = rounded(network->scratch_floats, ALIGNMENT_FLOATS) + widest_row(network, width);
-    for (uint8_t i = 0u; i < network->ring_count; ++i) {
-        floats += ring_floats(&network->rings[i], width);
-    }
-    return floats * sizeof(float);
+    run_state run = {0};
+    run.network = fan_specialists[specialist].network;
+    run.width = width;
+    return lay_out(&run);
 }
 
-static void clear(float *values, size_t count)
+static void clear(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0u; i < count; ++i) {
-        values[i] = 0.0f;
+        bytes[i] = 0u;
     }
 }
 
@@ -186,40 +188,43 @@ static noise_constants constants_of(const fan_noise *noise, uint32_t channels)
     return made;
 }
 
-/* Where the first column of a ring's row lies, in floats from the arena's base. */
-static int32_t row_at(const run_state *run, const size_t *starts, uint8_t index, int32_t row)
+/* Where the first column of a ring's row lies, in values from the arena's start. */
+static int32_t row_at(const run_state *run, uint8_t index, int32_t row)
 {
     const fan_ring *ring = &run->network->rings[index];
     const int32_t rows = (int32_t)((run->height / 2u) >> ring->scale);
     if (row < 0 || row >= rows) {
-        return (int32_t)(run->zeros - run->base) + (int32_t)ring->channels;
+        return (int32_t)(run->zeros + ring->channels);
     }
     const size_t place = (size_t)((uint32_t)row % ring->capacity);
-    return (int32_t)(starts[index] + place * row_floats(ring, run->width) + ring->channels);
+    return (int32_t)(run->starts[index] + place * row_values(ring, run->width) + ring->channels);
 }
 
-static void make_row(const run_state *run, const size_t *starts, const fan_step *step, int32_t row)
+static uint8_t *pointer_to(const run_state *run, int32_t place)
 {
+    return run->arena + (size_t)place * run->network->value_bytes;
+}
+
+static void make_row(const run_state *run, const fan_step *step, int32_t row)
+{
+    const size_t value_bytes = run->network->value_bytes;
     const fan_ring *target = &run->network->rings[step->target];
     const uint32_t columns = columns_of(run->width, target->scale);
     const int32_t first = ((row * (int32_t)step->multiply) >> step->shift) + step->origin;
     int32_t rows[3];
     for (int32_t i = 0; i < 3; ++i) {
-        rows[i] = row_at(run, starts, step->source, first + (i < (int32_t)step->count ? i : 0));
+        rows[i] = row_at(run, step->source, first + (i < (int32_t)step->count ? i : 0));
     }
-    const float *side = run->base;
-    if (step->side != FAN_NONE) {
-        side = run->base + row_at(run, starts, step->side, row);
-    }
-    float *out = run->base + row_at(run, starts, step->target, row);
-    const uint32_t in_chunk = (uint32_t)step->columns * step->spread;
+    const uint8_t *side = step->side == FAN_NONE ? run->arena : pointer_to(run, row_at(run, step->side, row));
+    uint8_t *out = pointer_to(run, row_at(run, step->target, row));
+    const uint32_t in_chunk = FAN_COLUMNS * step->spread;
     const uint32_t chunks = (columns + in_chunk - 1u) / in_chunk;
-    const uint32_t weights = (row & 1) != 0 ? step->odd_row_weights : step->weights;
-    (void)step->kernel(run->base, rows[0], rows[1], rows[2], side, run->weights + weights, (int32_t)chunks, out,
-                       run->scratch);
+    const size_t weights = ((row & 1) != 0 ? step->odd_row_weights : step->weights) * value_bytes;
+    (void)step->kernel(run->arena, rows[0], rows[1], rows[2], side, run->weights + weights, (int32_t)chunks, out,
+                       run->arena);
     /* What the last chunk made beyond the tile's edge must be zero for those who look there. */
-    const size_t beyond = (size_t)(chunks * in_chunk - columns) * target->channels;
-    clear(out + (size_t)columns * target->channels, beyond);
+    const size_t pixel_bytes = target->channels * value_bytes;
+    clear(out + columns * pixel_bytes, (chunks * in_chunk - columns) * pixel_bytes);
 }
 
 static int noise_is_possible(const fan_noise *noise)
@@ -265,27 +270,23 @@ fan_status fan_run(uint32_t specialist, const fan_noise *noise, const float *in,
     }
 
     const fan_network *network = fan_specialists[specialist].network;
-    run_state run = {network, fan_specialists[specialist].weights, arena, arena, NULL, width, height};
-    size_t starts[FAN_RINGS_MAX];
-    size_t place = rounded(network->scratch_floats, ALIGNMENT_FLOATS);
-    run.zeros = run.base + place;
-    place += widest_row(network, width);
-    for (uint8_t i = 0u; i < network->ring_count; ++i) {
-        starts[i] = place;
-        place += ring_floats(&network->rings[i], width);
-    }
-    clear(run.base, place);
+    run_state run = {0};
+    run.network = network;
+    run.weights = fan_specialists[specialist].weights;
+    run.arena = arena;
+    run.width = width;
+    run.height = height;
+    clear(run.arena, lay_out(&run));
 
     const noise_constants constants = constants_of(noise, network->rings[0].channels);
-    const int32_t chunks = (int32_t)(columns_of(width, 0u) / network->columns);
+    const int32_t chunks = (int32_t)(columns_of(width, 0u) / FAN_COLUMNS);
     const int32_t per_turn = 1 << network->coarsest;
     const int32_t rows = (int32_t)(height / 2u);
     const fan_ring *answer = &network->rings[network->answer];
     for (int32_t start = 0; start < rows + answer->lag; start += per_turn) {
         for (int32_t y = start; y < start + per_turn && y < rows; ++y) {
-            float *row = run.base + row_at(&run, starts, 0u, y);
-            (void)network->stabilise(in + (size_t)y * 2u * in_stride, 0, (int32_t)in_stride, 0, run.base,
-                                     constants.stabilise, chunks, row, run.scratch);
+            (void)network->stabilise(in + (size_t)y * 2u * in_stride, 0, (int32_t)in_stride, 0, run.arena,
+                                     constants.stabilise, chunks, pointer_to(&run, row_at(&run, 0u, y)), run.arena);
         }
         for (uint8_t i = 0u; i < network->step_count; ++i) {
             const fan_step *step = &network->steps[i];
@@ -294,16 +295,16 @@ fan_status fan_run(uint32_t specialist, const fan_noise *noise, const float *in,
             const int32_t end = first + (per_turn >> target->scale);
             const int32_t all = rows >> target->scale;
             for (int32_t y = first < 0 ? 0 : first; y < end && y < all; ++y) {
-                make_row(&run, starts, step, y);
+                make_row(&run, step, y);
             }
         }
         const int32_t first = start - (int32_t)answer->lag;
         for (int32_t y = first < 0 ? 0 : first; y < first + per_turn && y < rows; ++y) {
-            const float *row = run.base + row_at(&run, starts, network->answer, y);
+            const int32_t row = row_at(&run, network->answer, y);
             for (int32_t half = 0; half < 2; ++half) {
                 const size_t line = (size_t)y * 2u + (size_t)half;
-                (void)network->restore(in + line * in_stride, 0, 0, 0, row + 2 * half, constants.restore[half], chunks,
-                                       out + line * out_stride, run.scratch);
+                (void)network->restore(in + line * in_stride, 0, 0, 0, pointer_to(&run, row + 2 * half),
+                                       constants.restore[half], chunks, out + line * out_stride, run.arena);
             }
         }
     }

@@ -6,16 +6,19 @@
 
 #define FAN_NONE 255u
 #define FAN_PLANES 4u
+/* Columns of a chunk. */
+#define FAN_COLUMNS 8u
 /* What the engine is made for at most; the compiler refuses more. */
 #define FAN_IMAGE_CHANNELS_MAX 16u
 #define FAN_RINGS_MAX 64u
 #define FAN_STABILISE_CONSTANTS 5u
 #define FAN_RESTORE_CONSTANTS 4u
 
-/* rowN: where an input row's first column lies, in floats from rows; a border column precedes it. chunks:
+/* Values are float or, in half precision, two bytes each; the mosaic's are always float.
+ * rowN: where an input row's first column lies, in values from rows; a border column precedes it. chunks:
  * groups of columns to make. */
-typedef int32_t (*fan_kernel)(const float *rows, int32_t row0, int32_t row1, int32_t row2, const float *side,
-                              const float *weights, int32_t chunks, float *out, float *scratch);
+typedef int32_t (*fan_kernel)(const void *rows, int32_t row0, int32_t row1, int32_t row2, const void *side,
+                              const void *weights, int32_t chunks, void *out, void *scratch);
 
 /* The last rows of one layer. lag: rows by which it is behind the mosaic at the end of a turn. */
 typedef struct {
@@ -25,8 +28,8 @@ typedef struct {
     uint8_t scale;
 } fan_ring;
 
-/* One layer: reads count rows from (y * multiply >> shift) + origin on. columns: of the source's scale in a
- * chunk; spread: columns of the target for each of them. */
+/* One layer: reads count rows from (y * multiply >> shift) + origin on. weights: values before them. spread:
+ * columns of the target for each of the source's. */
 typedef struct {
     fan_kernel kernel;
     uint32_t weights;
@@ -38,7 +41,6 @@ typedef struct {
     uint8_t shift;
     uint8_t count;
     int8_t origin;
-    uint8_t columns;
     uint8_t spread;
 } fan_step;
 
@@ -48,20 +50,20 @@ typedef struct {
     const fan_step *steps;
     fan_kernel stabilise;
     fan_kernel restore;
-    uint32_t scratch_floats;
+    uint32_t scratch_bytes;
     uint32_t halo;
     uint8_t ring_count;
     uint8_t step_count;
     uint8_t coarsest;
     uint8_t answer;
-    uint8_t columns;
+    uint8_t value_bytes;
 } fan_network;
 
 /* chosen_from: the least shot noise that it serves; rising from one to the next. */
 typedef struct {
     const char *name;
     const fan_network *network;
-    const float *weights;
+    const uint8_t *weights;
     float chosen_from;
 } fan_specialist;
 

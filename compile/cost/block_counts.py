@@ -1,0 +1,187 @@
+"""Which code a program runs under QEMU, and how often: exact, and the same in every run of a deterministic program.
+
+QEMU translates a program in blocks that end at branches, at page borders and at a greatest length, and a loop's body is
+part of two of them: of the block that falls into the loop and of the one that repeats it. The counts are
+therefore brought back to instructions, and basic blocks are formed anew: runs of neighbouring instructions that
+were executed equally often, up to a branch.
+
+References
+----------
+QEMU's manual, "QEMU TCG Plugins".
+Arm Architecture Reference Manual for A-profile, C4.1 "A64 instruction set encoding": branches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from compile.errors import ToolchainError
+from isp.atomic import replacing
+
+SOURCE: Final = Path(__file__).with_name("block_counter.c")
+INSTRUCTION_BYTES: Final = 4
+_COMPILERS: Final = ("cc", "gcc", "clang")
+_FLAGS: Final = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
+_SHOWN_LINES: Final = 8
+
+
+@dataclass(frozen=True, order=True)
+class BlockCount:
+    """A basic block of A64 instructions. code: as it lies in memory. executions: how often it ran from its start."""
+
+    address: int
+    code: bytes
+    executions: int
+
+    @property
+    def instructions(self) -> int:
+        return len(self.code) // INSTRUCTION_BYTES
+
+    @property
+    def executed_instructions(self) -> int:
+        return self.instructions * self.executions
+
+
+def count_blocks(command_prefix: Sequence[str], program: Path, arguments: Sequence[str], cache: Path) -> list[BlockCount]:
+    """Runs a program of 64-bit Arm and counts its basic blocks, those of its shared libraries among them.
+
+    command_prefix: QEMU's user-mode emulator with its options, as `compile.toolchain.run_prefix` gives it.
+    cache: folder where the plugin is built once; made if there is none. Raises ToolchainError where QEMU or a C
+    compiler for this machine is missing, QEMU takes no plugins, or the program fails.
+    """
+    return basic_blocks(_run(command_prefix, program, arguments, plugin(command_prefix, cache)))
+
+
+def count_difference(
+    command_prefix: Sequence[str], program: Path, fewer: Sequence[str], more: Sequence[str], cache: Path
+) -> list[BlockCount]:
+    """What a program runs more often with the arguments `more` than with `fewer`: a repetition without the start.
+
+    Otherwise as `count_blocks`. Raises ToolchainError, too, for a program that runs some of its code less often.
+    """
+    built = plugin(command_prefix, cache)
+    return basic_blocks(
+        [
+            *_run(command_prefix, program, more, built),
+            *(BlockCount(b.address, b.code, -b.executions) for b in _run(command_prefix, program, fewer, built)),
+        ]
+    )
+
+
+def basic_blocks(translated: Iterable[BlockCount]) -> list[BlockCount]:
+    """Basic blocks of those that QEMU translated, which overlap; in the order of their addresses.
+
+    Negative counts are taken away. Raises ToolchainError where more is taken away than there is.
+    """
+    # Code may differ at one address, where a program loads something else to the same place.
+    counts: dict[tuple[int, bytes], int] = {}
+    for block in translated:
+        for start in range(0, len(block.code), INSTRUCTION_BYTES):
+            key = (block.address + start, block.code[start : start + INSTRUCTION_BYTES])
+            counts[key] = counts.get(key, 0) + block.executions
+    blocks: list[BlockCount] = []
+    address, code, executions = -1, bytearray(), 0
+    for (at, instruction), count in sorted(counts.items()):
+        if count < 0:
+            raise ToolchainError(
+                f"the code at {at:#x} ran {-count} times less in the longer run", expected="a deterministic program"
+            )
+        joins = at == address + len(code) and count == executions and not is_branch(code[-INSTRUCTION_BYTES:])
+        if not joins:
+            if executions:
+                blocks.append(BlockCount(address, bytes(code), executions))
+            address, code, executions = at, bytearray(), count
+        code += instruction
+    if executions:
+        blocks.append(BlockCount(address, bytes(code), executions))
+    return blocks
+
+
+def is_branch(instruction: bytes) -> bool:
+    """Whether an A64 instruction is a branch, a call or a return, or raises an exception."""
+    word = int.from_bytes(instruction, "little")
+    # "Branches, exception generating and system instructions" but for the latter two's hints, barriers and registers.
+    return (word >> 26) & 0b111 == 0b101 and word >> 22 != 0b1101010100
+
+
+def plugin(command_prefix: Sequence[str], cache: Path) -> Path:
+    """The shared object of the plugin for the QEMU that `command_prefix` starts, built unless `cache` has it."""
+    interface = 1 if _qemu_version(command_prefix) < (9, 0) else 2
+    source = SOURCE.read_bytes()
+    built = cache / f"block_counter-{interface}-{hashlib.sha256(source).hexdigest()[:16]}.so"
+    if built.exists():
+        return built
+    compiler = next((found for name in _COMPILERS if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise ToolchainError(
+            "no C compiler for this machine: counting what a program executes needs one, for a plugin of QEMU's",
+            expected=f"{' or '.join(_COMPILERS)} on the PATH",
+            remedy="on Debian and Ubuntu install the packages gcc and libc6-dev",
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+    with replacing(built) as temporary:
+        _call([compiler, *_FLAGS, f"-DPLUGIN_API={interface}", str(SOURCE), "-o", str(temporary)], dict(os.environ))
+    return built
+
+
+def _qemu_version(command_prefix: Sequence[str]) -> tuple[int, int]:
+    if not command_prefix:
+        raise ToolchainError(
+            "a program that this machine runs by itself", expected="an emulator: its plugin counts what is executed"
+        )
+    said = _call([command_prefix[0], "--version"], dict(os.environ))
+    found = re.search(r"version (\d+)\.(\d+)", said)
+    if found is None:
+        raise ToolchainError(f"{command_prefix[0]} says {said[:80]!r} of its version", expected="QEMU's emulator")
+    return int(found[1]), int(found[2])
+
+
+def _run(command_prefix: Sequence[str], program: Path, arguments: Sequence[str], built: Path) -> list[BlockCount]:
+    with tempfile.TemporaryDirectory(prefix="fan-blocks-") as folder:
+        # QEMU takes a comma for the end of a file's name, unlike one that is written twice.
+        result = Path(folder, "blocks.txt")
+        option = f"{str(built).replace(',', ',,')},out={str(result).replace(',', ',,')}"
+        # What a program does may depend on where it lies, on the environment even by its length.
+        surroundings = {"PATH": os.environ.get("PATH", os.defpath)}
+        _call([*command_prefix, "-plugin", option, str(program), *arguments], surroundings)
+        if not result.exists():
+            raise ToolchainError(f"{command_prefix[0]} left no counts of {program}")
+        return [_parsed(line) for line in result.read_text(encoding="ascii").splitlines()]
+
+
+def _parsed(line: str) -> BlockCount:
+    address, executions, code = line.split()
+    return BlockCount(int(address, 16), bytes.fromhex(code), int(executions))
+
+
+def _call(command: Sequence[str], surroundings: dict[str, str]) -> str:
+    """Runs a tool and returns its output."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", env=surroundings, stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise ToolchainError(
+            f"{command[0]} cannot be started: {error.strerror}",
+            remedy="on Debian and Ubuntu QEMU's emulators are in the package qemu-user",
+        ) from error
+    if done.returncode == 0:
+        return done.stdout
+    said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    text = "\n".join([f"{command[0]} failed with status {done.returncode}:", *said[:_SHOWN_LINES]])
+    if "-plugin" in command and re.search(r"plugin", done.stderr, re.IGNORECASE):
+        raise ToolchainError(
+            text,
+            expected="a QEMU that takes plugins",
+            remedy="on Debian and Ubuntu the package qemu-user has one, qemu-user-static has not",
+        )
+    raise ToolchainError(text)

@@ -1,0 +1,90 @@
+"""The functions of an ELF program: which of them a piece of its code belongs to.
+
+References
+----------
+Tool Interface Standard, "Executable and Linking Format", version 1.2; "ELF for the Arm 64-bit Architecture".
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from isp.errors import InputError
+
+UNKNOWN: Final = "?"
+"""Stands for a function that the program does not name."""
+_SYMBOL_TABLE, _FUNCTION, _UNDEFINED = 2, 2, 0
+_HEADER = struct.Struct("<16x HHIQQQIHHHHHH")
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+
+
+@dataclass(frozen=True, order=True)
+class Function:
+    """end: the address behind it."""
+
+    start: int
+    end: int
+    name: str
+
+
+@dataclass(frozen=True)
+class FunctionTable:
+    """Functions in the order of their addresses, none within another."""
+
+    functions: tuple[Function, ...]
+
+    def name_at(self, address: int) -> str:
+        """The function that an address belongs to, UNKNOWN if to none."""
+        index = bisect_right(self.functions, address, key=lambda function: function.start) - 1
+        if index < 0 or address >= self.functions[index].end:
+            return UNKNOWN
+        return self.functions[index].name
+
+
+def read(program: Path) -> FunctionTable:
+    """The functions of a 64-bit little-endian ELF file by their own addresses; none for a stripped one.
+
+    Raises InputError if the file is none.
+    """
+    try:
+        content = program.read_bytes()
+    except OSError as error:
+        raise InputError(f"{program}: {error.strerror}", expected="a program") from error
+    if content[:6] != b"\x7fELF\x02\x01":
+        raise InputError(f"{program}: not a 64-bit little-endian ELF file", expected="a program of 64-bit Arm")
+    try:
+        return FunctionTable(_without_overlaps(_functions(content)))
+    except (struct.error, ValueError, IndexError) as error:
+        raise InputError(f"{program}: a damaged ELF file") from error
+
+
+def _functions(content: bytes) -> list[Function]:
+    header = _HEADER.unpack_from(content)
+    at, entry_bytes, count = header[5], header[10], header[11]
+    sections = [_SECTION.unpack_from(content, at + index * entry_bytes) for index in range(count)]
+    found = []
+    for _, kind, _, _, offset, size, names, *_ in sections:
+        if kind != _SYMBOL_TABLE:
+            continue
+        texts = sections[names][4]
+        for name, info, _, section, value, extent in _SYMBOL.iter_unpack(content[offset : offset + size]):
+            if info & 0xF == _FUNCTION and section != _UNDEFINED:
+                text = content[texts + name : content.index(b"\0", texts + name)].decode("utf-8", "replace")
+                found.append(Function(value, value + extent, text))
+    return found
+
+
+def _without_overlaps(functions: list[Function]) -> tuple[Function, ...]:
+    """Of several names of one place the first; a function ends where the next begins, if its size says no more."""
+    first = list({function.start: function for function in sorted(functions, reverse=True)}.values())[::-1]
+    ends = [
+        min(function.end, following.start) if function.end > function.start else following.start
+        for function, following in pairwise(first)
+    ] + [function.end for function in first[-1:]]
+    return tuple(Function(function.start, end, function.name) for function, end in zip(first, ends, strict=True))
