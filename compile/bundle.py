@@ -32,8 +32,9 @@ from compile.model_tables import Specialist
 from compile.networks import SourceFamily
 from compile.relax_import import to_graph, to_relax
 from compile.report import verification_page
-from compile.row_kernels.kernel import Vectors, scheduled
+from compile.row_kernels.kernel import RowKernel, Tiling, Vectors, scheduled
 from compile.toolchain import Compiler
+from compile.tuning import records
 from compile.tvm_target import tvm_target
 from compile.verification import GOLDEN, Verification
 from denoiser.network import INPUT_CHANNELS, complexity, receptive_field
@@ -50,6 +51,8 @@ KERNELS, WEIGHTS = "lib/kernels.o", "lib/weights.o"
 ENGINE, TABLES = "src/fan.c", "src/fan_model.c"
 HOOKS = ("include/fan.h", ENGINE, "src/fan_model.h")
 """Taken over from firmware_hooks."""
+TUNING = Path("build/tuning")
+"""Where the user's own tuning records are kept."""
 RUNNER = Path(__file__).with_name("runner.c")
 SHOWN_WIDTHS_PX = (256, 512, 1024, 4096)
 """Widths for which the manifest says how much memory a call needs."""
@@ -81,6 +84,12 @@ class Request:
     def vectors(self) -> Vectors:
         """What the target's vectors hold in that precision."""
         return Vectors(str(self.precision), self.target.lanes[self.precision])
+
+    @cached_property
+    def untuned(self) -> dict[RowKernel, Tiling]:
+        """Every kernel of the networks, and a tiling for those that no record is about."""
+        kernels = [kernel for each in self.specialists for kernel in model_tables.kernels_of(each.program)]
+        return tilings.untuned(kernels, self.target)
 
     @property
     def values(self) -> np.dtype:
@@ -114,8 +123,7 @@ def build(request: Request, folder: Path) -> Built:
     for hook in HOOKS:
         with as_file(files("firmware_hooks").joinpath(hook)) as source:
             shutil.copyfile(source, folder / hook)
-    kernels = [kernel for each in request.specialists for kernel in model_tables.kernels_of(each.program)]
-    chosen = tilings.untuned(kernels, request.target)
+    chosen = records.tuned(request.untuned, (TUNING, records.SHIPPED), request.target.name, request.vectors)
     functions = {
         model_tables.symbol(kernel): scheduled(kernel, request.vectors, tiling) for kernel, tiling in chosen.items()
     }

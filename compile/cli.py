@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 from compile.errors import ToolchainError
 from isp.errors import ConfigError, MismatchError, UserError
-from targets.descriptions import OperatingSystem, load
+from targets.descriptions import HOST, OperatingSystem, load
 
 if TYPE_CHECKING:
     from compile.bundle import Request
+    from compile.toolchain import Compiler
+    from compile.tuning.meter import Meter
     from compile.verification import Verification
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", default="float32", help="what the kernels compute in (default: float32)")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the bundle (default: build/TARGET)")
     parser.add_argument("--no-verify", action="store_true", help="don't run the result against the float model")
+    parser.add_argument(
+        "--tune",
+        type=int,
+        metavar="N",
+        help="first try N register tiles for each kernel and keep the best in build/tuning: by time for the target "
+        "host or with --rpc, else by cycles that are worked out for the core. Resumes after an interruption",
+    )
+    parser.add_argument(
+        "--rpc", metavar="HOST:PORT[/KEY]", help="with --tune: a board's TVM RPC server, or a tracker's"
+    )
+    parser.add_argument("--search", default="shuffled", help="with --tune: shuffled (default) or metaschedule")
     parser.add_argument("--json", action="store_true", help="the bundle's manifest on stdout, not the table")
     return parser
 
@@ -75,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     request = bundle.Request(
         target, arguments.precision, networks.load(arguments.model), toolchain.find_compiler(target)
     )
+    if arguments.tune is not None:
+        _tune(request, arguments.tune, arguments.rpc, arguments.search)
     names = ", ".join(each.member.name for each in request.family.networks)
     log.info("compiling %s for %s (%s, %s)", names, target.name, target.cpu, request.precision)
     with _staging(output) as staging:
@@ -103,6 +118,48 @@ def run(arguments: argparse.Namespace) -> int:
             remedy="--no-verify to do without",
         )
     return 0
+
+
+def _tune(request: Request, count: int, server: str | None, search: str) -> None:
+    """Tunes the request's kernels; their records lie in TUNING afterwards."""
+    from compile import toolchain
+    from compile.bundle import TUNING
+    from compile.tuning.search import Campaign, tune
+    from compile.tuning.space import SEARCHES
+
+    if count < 1:
+        raise ConfigError(f"--tune {count}", expected="at least 1")
+    if search not in SEARCHES:
+        raise ConfigError(f"search {search!r}", expected=", ".join(SEARCHES))
+    if request.compiler is None:
+        raise ToolchainError(toolchain.missing_compiler_message(request.target))
+    meter = _meter(request, request.compiler, server)
+    log.info("tuning %d kernels by %s", len(request.untuned), meter.description)
+    tune(Campaign(request.target.name, request.vectors, meter, SEARCHES[search], count), request.untuned, TUNING)
+
+
+def _meter(request: Request, compiler: Compiler, server: str | None) -> Meter:
+    from compile import toolchain
+    from compile.bundle import TUNING
+
+    target, vectors = request.target, request.vectors
+    if server is not None:
+        from compile.tuning.rpc_meter import RpcMeter, parse_server
+
+        return RpcMeter(target, vectors, compiler, parse_server(server))
+    if target.name == HOST:
+        from compile.tuning.host_meter import HostMeter
+
+        return HostMeter(target, vectors, compiler)
+    from compile.tuning.cycles_meter import CyclesMeter
+
+    prefix = toolchain.run_prefix(target)
+    if not prefix or target.model_core is None:
+        raise ToolchainError(
+            f"tuning for {target.name}: {toolchain.missing_to_run(target)}",
+            remedy="tune on a board with --rpc, or compile with the records there are",
+        )
+    return CyclesMeter(target, vectors, compiler, prefix, target.model_core, TUNING / "cache")
 
 
 def _verified(request: Request, folder: Path) -> Verification | None:

@@ -62,6 +62,13 @@ class Compiler:
         strict = (f"-Wl,-soname,{output.name}", "-Wl,--no-undefined", "-Wl,--as-needed")
         _link([*self.command, "-O2", *self._surroundings(), "-shared", *strict], objects, output)
 
+    def link_plugin(self, objects: Sequence[Path], output: Path) -> None:
+        """Link a shared library of which the program that loads it defines what is missing.
+
+        For targets with an operating system. Raises ToolchainError.
+        """
+        _link([*self.command, "-O2", *self._surroundings(), "-shared"], objects, output)
+
     def link_program(self, objects: Sequence[Path], output: Path, *, static: bool = True) -> None:
         """Link a program: static to run anywhere, in an emulator for one; otherwise with the system's own libraries.
 

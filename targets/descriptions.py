@@ -101,6 +101,7 @@ class Target:
     install_hint: Debian package that gives the first of the compilers.
     thresholds: for each precision that the target supports.
     boards: examples that carry it.
+    model_core: core whose cycles LLVM's model gives, where the target can be tuned without a board.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -119,6 +120,7 @@ class Target:
     boards: tuple[Text, ...]
     float_abi: Literal["hard", "soft"] | None = None
     emulator: Emulator | None = None
+    model_core: str | None = None
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(self.lanes):

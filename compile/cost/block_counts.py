@@ -51,7 +51,9 @@ class BlockCount:
         return self.instructions * self.executions
 
 
-def count_blocks(command_prefix: Sequence[str], program: Path, arguments: Sequence[str], cache: Path) -> list[BlockCount]:
+def count_blocks(
+    command_prefix: Sequence[str], program: Path, arguments: Sequence[str], cache: Path
+) -> list[BlockCount]:
     """Runs a program of 64-bit Arm and counts its basic blocks, those of its shared libraries among them.
 
     command_prefix: QEMU's user-mode emulator with its options, as `compile.toolchain.run_prefix` gives it.

@@ -21,8 +21,6 @@ from tvm.tirx import PrimFunc
 
 COLUMNS = 8
 """Of a chunk. Rows are padded to whole chunks."""
-_UNBOUNDED = 1 << 28
-"""Stands for the length of what is addressed by run-time offsets."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,9 @@ def operands(weights: int, values: str, *, mosaic: str | None = None, constants:
     """Fresh arguments of a kernel with as many learned values. mosaic, constants: types of `rows` and `weights`
     where they are not `values`."""
     return Operands(
-        te.placeholder((_UNBOUNDED,), mosaic or values, name="rows"),
+        te.placeholder((te.var("rows_size", "int32"),), mosaic or values, name="rows"),
         (te.var("row0", "int32"), te.var("row1", "int32"), te.var("row2", "int32")),
-        te.placeholder((_UNBOUNDED,), values, name="side"),
+        te.placeholder((te.var("side_size", "int32"),), values, name="side"),
         te.placeholder((max(weights, 1),), constants or values, name="weights"),
         te.var("chunks", "int32"),
     )
