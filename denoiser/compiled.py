@@ -23,7 +23,7 @@ from denoiser import bundle
 from denoiser.denoise import NoisePerColour, Progress
 from denoiser.libfan import ARENA_ALIGNMENT_BYTES
 from denoiser.models import Member
-from denoiser.tiling import reflect
+from denoiser.tiling import Span, span
 from isp.cfa import Cfa
 from isp.errors import ConfigError
 
@@ -36,13 +36,12 @@ MAX_STRIP_PX: Final = 1 << 24
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of the frame that a tile of full width gives, and indices into the frame of what it needs, the
-    halo included and reflected at the edges."""
+    """Rows of the frame that a tile of full width gives, and what it needs for them."""
 
     top: int
     height: int
-    source_rows: np.ndarray
-    source_columns: np.ndarray
+    rows: Span
+    columns: Span
 
 
 class CompiledBackend:
@@ -81,11 +80,11 @@ class CompiledBackend:
         output = np.empty_like(mosaic)
 
         def run(strip: Strip) -> None:
-            tile = cut_out(mosaic, cfa, strip, halo_px)
+            tile = cut_out(mosaic, cfa, strip)
             arena = self._arena(self._library.arena_bytes(specialist, *tile.shape))
             clean = _in_phase(self._library.run(specialist, noise, tile, arena), cfa)
-            rows = np.s_[halo_px : halo_px + strip.height]
-            output[strip.top : strip.top + strip.height] = clean[rows, halo_px : halo_px + width]
+            top, left = strip.rows.before, strip.columns.before
+            output[strip.top : strip.top + strip.height] = clean[top : top + strip.height, left : left + width]
 
         futures = [self._pool.submit(run, strip) for strip in strips(height, width, halo_px, self._threads)]
         try:
@@ -118,31 +117,28 @@ def thread_count() -> int:
 def strips(height: int, width: int, halo_px: int, threads: int) -> Iterator[Strip]:
     """A frame in strips from top to bottom: one for each thread, or as many more as MAX_STRIP_PX asks for, but
     so few that at most half of each is halo, save the last. halo_px: a multiple of MULTIPLE_PX."""
-    columns = _source(0, width, width, halo_px)
-    tallest = max(MAX_STRIP_PX // len(columns) - 2 * halo_px, 1)
+    columns = span(0, width, width, halo_px, MULTIPLE_PX)
+    tallest = max(MAX_STRIP_PX // len(columns.indices) - 2 * halo_px, 1)
     rounds = -(-height // (threads * tallest))
     strip_count = min(rounds * threads, max(height // max(2 * halo_px, MULTIPLE_PX), 1))
     rows = _rounded_up(-(-height // strip_count))
     for top in range(0, height, rows):
         given = min(rows, height - top)
-        yield Strip(top, given, _source(top, given, height, halo_px), columns)
+        yield Strip(top, given, span(top, given, height, halo_px, MULTIPLE_PX), columns)
 
 
-def cut_out(mosaic: np.ndarray, cfa: Cfa, strip: Strip, halo_px: int) -> np.ndarray:
+def cut_out(mosaic: np.ndarray, cfa: Cfa, strip: Strip) -> np.ndarray:
     """A strip with its halo, as a contiguous RGGB mosaic float32."""
-    width = mosaic.shape[1]
-    rggb = np.empty((len(strip.source_rows), len(strip.source_columns)), np.float32)
+    rows, columns, left = strip.rows.indices, strip.columns.indices, strip.columns.before
+    end = left + mosaic.shape[1]
+    rggb = np.empty((len(rows), len(columns)), np.float32)
     tile = _in_phase(rggb, cfa)
-    inside = tile[:, halo_px : halo_px + width]
-    for row, source in zip(inside, strip.source_rows, strict=True):  # one copy, which indexing by arrays would double
+    inside = tile[:, left:end]
+    for row, source in zip(inside, rows, strict=True):  # one copy, which indexing by arrays would double
         row[:] = mosaic[source]
-    tile[:, :halo_px] = inside[:, strip.source_columns[:halo_px]]
-    tile[:, halo_px + width :] = inside[:, strip.source_columns[halo_px + width :]]
+    tile[:, :left] = inside[:, columns[:left]]
+    tile[:, end:] = inside[:, columns[end:]]
     return rggb
-
-
-def _source(start: int, length: int, size: int, halo_px: int) -> np.ndarray:
-    return reflect(np.arange(start - halo_px, start + _rounded_up(length) + halo_px), size)
 
 
 def _rounded_up(px: int) -> int:

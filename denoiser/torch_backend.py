@@ -84,12 +84,12 @@ def _load(member: Member) -> LoadedNetwork:
 
 
 def _tile(loaded: LoadedNetwork, mosaic: np.ndarray, cfa: Cfa, tile: Tile, shot: Tensor, read: Tensor) -> np.ndarray:
-    planes = pack(mosaic[np.ix_(tile.source_rows, tile.source_columns)], cfa)
+    planes = pack(mosaic[np.ix_(tile.rows.indices, tile.columns.indices)], cfa)
     with torch.inference_mode():
         image = network_input(planes, shot, read).contiguous(memory_format=torch.channels_last)
         clean = apply_residual(planes, loaded.network(image), shot, read)
-    halo = loaded.halo_px
-    return unpack(clean, cfa)[halo : halo + tile.height, halo : halo + tile.width]
+    top, left = tile.rows.before, tile.columns.before
+    return unpack(clean, cfa)[top : top + tile.height, left : left + tile.width]
 
 
 def _per_plane(per_colour: tuple[float, float, float]) -> Tensor:

@@ -5,7 +5,6 @@ The library is a stub in C whose answer numpy can tell; PyTorch itself stands in
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -108,13 +107,13 @@ def test_every_row_is_given_once_by_strips_of_bounded_size(height: int, width: i
     assert [strip.top for strip in cut] == [0, *np.cumsum([strip.height for strip in cut])[:-1]]
     assert sum(strip.height for strip in cut) == height
     for strip in cut:
-        assert strip.top % 16 == len(strip.source_rows) % 16 == len(strip.source_columns) % 16 == 0
-        pixels = len(strip.source_rows) * len(strip.source_columns)
+        assert strip.top % 16 == len(strip.rows.indices) % 16 == len(strip.columns.indices) % 16 == 0
+        pixels = len(strip.rows.indices) * len(strip.columns.indices)
         assert (
-            pixels <= compiled.MAX_STRIP_PX + 16 * len(strip.source_columns)
-            or len(strip.source_rows) <= 6 * halo_px + 32
+            pixels <= compiled.MAX_STRIP_PX + 16 * len(strip.columns.indices)
+            or len(strip.rows.indices) <= 6 * halo_px + 32
         )
-    if height * len(cut[0].source_columns) < compiled.MAX_STRIP_PX // 2:
+    if height * len(cut[0].columns.indices) < compiled.MAX_STRIP_PX // 2:
         assert len(cut) <= threads
     assert all(2 * halo_px <= strip.height for strip in cut[:-1])
 
@@ -142,13 +141,12 @@ class TorchLibrary:
         return 1
 
     def run(self, specialist: int, noise: NoisePerColour, tile: np.ndarray, arena: np.ndarray) -> np.ndarray:
-        from denoiser.tiling import Tile
+        from denoiser.tiling import Span, Tile
         from denoiser.torch_backend import _per_plane, _tile
 
         height, width = tile.shape
-        whole = Tile(0, 0, height, width, np.arange(height), np.arange(width))
-        without_halo = dataclasses.replace(self.loaded, halo_px=0)
-        return _tile(without_halo, tile, Cfa.RGGB, whole, _per_plane(noise.shot), _per_plane(noise.read))
+        whole = Tile(0, 0, height, width, Span(np.arange(height), 0), Span(np.arange(width), 0))
+        return _tile(self.loaded, tile, Cfa.RGGB, whole, _per_plane(noise.shot), _per_plane(noise.read))
 
 
 @pytest.mark.parametrize("cfa", [Cfa.RGGB, Cfa.GBRG])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoiser.tiling import reflect, tiles
+from denoiser.tiling import MARGIN_PX, reflect, tiles
 
 
 @given(st.integers(1, 40), st.integers(0, 60))
@@ -22,14 +22,20 @@ def test_every_pixel_is_given_once_and_sources_are_aligned(height: int, width: i
     given_times = np.zeros((2 * height, 2 * width), int)
     for tile in tiles(2 * height, 2 * width, side * multiple, halo * multiple, multiple):
         given_times[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] += 1
-        assert len(tile.source_rows) % multiple == 0
-        assert len(tile.source_columns) % multiple == 0
-        halo_px = halo * multiple
-        rows = tile.source_rows[halo_px : halo_px + tile.height]
-        assert np.array_equal(rows, np.arange(tile.top, tile.top + tile.height))
-        # The Bayer phase goes on: even rows come from even rows.
-        offsets = np.arange(tile.top - halo_px, tile.top - halo_px + len(tile.source_rows))
-        assert np.array_equal(tile.source_rows % 2, offsets % 2)
+        for span, start, length, size in (
+            (tile.rows, tile.top, tile.height, 2 * height),
+            (tile.columns, tile.left, tile.width, 2 * width),
+        ):
+            assert len(span.indices) % multiple == 0
+            assert span.before % multiple == 0
+            given = span.indices[span.before : span.before + length]
+            assert np.array_equal(given, np.arange(start, start + length))
+            # The Bayer phase goes on: even rows come from even rows.
+            places = np.arange(start - span.before, start - span.before + len(span.indices))
+            assert np.array_equal(span.indices % 2, places % 2)
+            # The whole halo where the frame has it, and the margin beyond the frame.
+            assert places[0] == max(start - halo * multiple, -MARGIN_PX)
+            assert places[-1] + 1 >= min(start + length + halo * multiple, size + MARGIN_PX)
     assert (given_times == 1).all()
 
 
