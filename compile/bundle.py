@@ -123,7 +123,7 @@ def build(request: Request, folder: Path) -> Built:
     for hook in HOOKS:
         with as_file(files("firmware_hooks").joinpath(hook)) as source:
             shutil.copyfile(source, folder / hook)
-    chosen = records.tuned(request.untuned, (TUNING, records.SHIPPED), request.target.name, request.vectors)
+    chosen = records.tuned(request.untuned, (TUNING, records.SHIPPED), request.target, request.vectors)
     functions = {
         model_tables.symbol(kernel): scheduled(kernel, request.vectors, tiling) for kernel, tiling in chosen.items()
     }

@@ -135,7 +135,7 @@ def _tune(request: Request, count: int, server: str | None, search: str) -> None
         raise ToolchainError(toolchain.missing_compiler_message(request.target))
     meter = _meter(request, request.compiler, server)
     log.info("tuning %d kernels by %s", len(request.untuned), meter.description)
-    tune(Campaign(request.target.name, request.vectors, meter, SEARCHES[search], count), request.untuned, TUNING)
+    tune(Campaign(request.target, request.vectors, meter, SEARCHES[search], count), request.untuned, TUNING)
 
 
 def _meter(request: Request, compiler: Compiler, server: str | None) -> Meter:

@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from compile.row_kernels.kernel import COLUMNS, RowKernel, Tiling, Vectors
 from isp.atomic import replacing
 from isp.errors import InputError
+from targets.descriptions import HOST, Target
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,13 @@ class Records:
         return (self.values, self.lanes) == (vectors.values, vectors.lanes)
 
 
-def path_of(folder: Path, target: str, vectors: Vectors) -> Path:
-    return folder / f"{target}-{vectors.values}.json"
+def name_of(target: Target) -> str:
+    """What records of a target go by; those of this machine by its kind of core."""
+    return target.cpu if target.name == HOST else target.name
+
+
+def path_of(folder: Path, target: Target, vectors: Vectors) -> Path:
+    return folder / f"{name_of(target)}-{vectors.values}.json"
 
 
 def read(path: Path) -> Records | None:
@@ -88,7 +94,7 @@ def write(path: Path, records: Records) -> None:
 
 
 def tuned(
-    untuned: Mapping[RowKernel, Tiling], folders: Iterable[Path], target: str, vectors: Vectors
+    untuned: Mapping[RowKernel, Tiling], folders: Iterable[Path], target: Target, vectors: Vectors
 ) -> dict[RowKernel, Tiling]:
     """For each kernel its tiling in the first folder that has one, else the untuned one; says what is untuned."""
     chosen: dict[RowKernel, Tiling] = {}
@@ -105,5 +111,5 @@ def tuned(
                 chosen.setdefault(kernel, records.kernels[kernel.name].tiling)
     missing = [kernel.name for kernel in untuned if kernel not in chosen]
     if missing:
-        log.info("%s: no tuning record for %s", target, ", ".join(missing))
+        log.info("%s: no tuning record for %s", name_of(target), ", ".join(missing))
     return {**untuned, **chosen}

@@ -12,6 +12,7 @@ from compile.tuning import records
 from compile.tuning.meter import Meter
 from compile.tuning.records import Entry, Records
 from compile.tuning.space import Search
+from targets.descriptions import Target
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 class Campaign:
     """What to tune, and how. count: tilings to try for each kernel, beside the untuned one."""
 
-    target: str
+    target: Target
     vectors: Vectors
     meter: Meter
     search: Search
@@ -37,7 +38,7 @@ def tune(campaign: Campaign, untuned: Mapping[RowKernel, Tiling], folder: Path) 
     vectors, meter = campaign.vectors, campaign.meter
     known = records.read(path)
     if known is None or not known.fit(vectors) or known.measured_by != meter.description:
-        known = Records(1, campaign.target, vectors.values, vectors.lanes, meter.description, {})
+        known = Records(1, records.name_of(campaign.target), vectors.values, vectors.lanes, meter.description, {})
     for number, (kernel, start) in enumerate(untuned.items(), 1):
         done = known.kernels.get(kernel.name)
         if done is not None and done.tried > campaign.count:
