@@ -1,12 +1,14 @@
 """A network's graph as a program of rows: groups of operations that one kernel does.
 
 A whole residual block with its Feature-Align layer is one kernel; so is a convolution that is followed by
-depth to space and the addition of a skip connection. A graph that holds anything else is refused.
+depth to space and the addition of a skip connection. What is in no such group has a kernel of its own, if a slower
+one; what there is none for is refused.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Literal, NoReturn
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from compile.network_graph import (
     Clip,
     Convolution,
     DepthToSpace,
+    Function,
     Image,
     Multiply,
     Node,
@@ -22,10 +25,13 @@ from compile.network_graph import (
     UnsupportedOperator,
 )
 from compile.row_kernels.convolution import RowConvolution
+from compile.row_kernels.depthwise import RowDepthwise
+from compile.row_kernels.elementwise import RowElementwise
 from compile.row_kernels.kernel import padded
-from compile.row_kernels.pyramid import RowPyramid
 from compile.row_kernels.residual_block import Alignment, AlignmentWeights, BlockWeights, RowBlock
 from compile.row_program import AROUND, HALF, PAIR, SAME, Ring, RowProgram, Step
+
+NO_WEIGHTS = np.zeros(0, np.float32)
 
 
 def fuse(output: Node, lanes: int) -> RowProgram:
@@ -47,6 +53,18 @@ def _refused(node: Node) -> NoReturn:
         f"{name}{detail} to {'x'.join(map(str, node.shape))}, outside every group that there is a kernel for",
         expected="the layers of a Feature-Align network",
     )
+
+
+@dataclass(frozen=True)
+class _Aligning:
+    """A Feature-Align layer and where its image comes from; all None where there is none."""
+
+    shape: Alignment | None
+    weights: AlignmentWeights | None
+    image: Ring | None
+
+
+_UNALIGNED = _Aligning(None, None, None)
 
 
 class _Builder:
@@ -72,13 +90,39 @@ class _Builder:
                 return self.image
             case Add(left=DepthToSpace(source=Convolution() as spread), right=skip) if spread.pointwise:
                 return self._upsampled(node, spread, skip)
+            case DepthToSpace(source=Convolution() as spread) if spread.pointwise:
+                return self._upsampled(node, spread, None)
             case Add(left=Multiply(left=block, right=Clip() | Convolution() as gamma), right=Convolution() as beta):
-                return self._block(node, block, gamma, beta)
+                return self._block(node, block, gamma, beta) or self._elementwise(node)
             case Add():
-                return self._block(node, node, None, None)
+                return self._block(node, node, None, None) or self._elementwise(node)
             case Convolution():
                 return self._convolution(node)
+            case Multiply() | Relu() | Clip() | Function():
+                return self._elementwise(node)
         _refused(node)
+
+    def _elementwise(self, node: Node) -> Ring:
+        """What is part of no larger group: a kernel that does this alone."""
+        target = self._new_ring(node)
+        side = None
+        match node:
+            case Add(left=left, right=right):
+                operation, source, side = "add", self.ring(left), self.ring(right)
+            case Multiply(left=left, right=right):
+                operation, source, side = "multiply", self.ring(left), self.ring(right)
+            case Function(source=before, name=name):
+                operation, source = name, self.ring(before)
+            case Relu(source=before):
+                kernel = RowElementwise("clip", target.channels, 0.0, np.inf)
+                return self._append(Step(kernel, self.ring(before), SAME, None, target, NO_WEIGHTS, 1))
+            case Clip(source=before, low=low, high=high):
+                kernel = RowElementwise("clip", target.channels, low, high)
+                return self._append(Step(kernel, self.ring(before), SAME, None, target, NO_WEIGHTS, 1))
+            case _:
+                _refused(node)
+        kernel = RowElementwise(operation, target.channels)
+        return self._append(Step(kernel, source, SAME, side, target, NO_WEIGHTS, 1))
 
     def _new_ring(self, node: Node) -> Ring:
         scale = (self._image_height // node.shape[1]).bit_length() - 1
@@ -101,15 +145,17 @@ class _Builder:
             return self._append(
                 Step(kernel, source, rows, None, target, kernel.packed(node.weight, node.bias, self.lanes), 1)
             )
-        if node.depthwise and side == 2 and not node.bias.any():
-            pyramid = RowPyramid(source.channels)
-            return self._append(Step(pyramid, source, rows, None, target, pyramid.packed(node.weight), 1))
+        if node.depthwise and side in (2, 3):
+            depthwise = RowDepthwise(side, source.channels)
+            packed = depthwise.packed(node.weight, node.bias)
+            return self._append(Step(depthwise, source, rows, None, target, packed, 1))
         _refused(node)
 
-    def _upsampled(self, node: Add, spread: Convolution, skip: Node) -> Ring:
-        side, source = self.ring(skip), self.ring(spread.source)
+    def _upsampled(self, node: Node, spread: Convolution, skip: Node | None) -> Ring:
+        side, source = None if skip is None else self.ring(skip), self.ring(spread.source)
         target = self._new_ring(node)
-        kernel = RowConvolution(1, spread.source.shape[0], source.channels, 2 * target.channels, "side")
+        addend: Literal["none", "side"] = "none" if skip is None else "side"
+        kernel = RowConvolution(1, spread.source.shape[0], source.channels, 2 * target.channels, addend)
         # From [channel][row][column] to, for each row, [column][channel].
         channels = node.shape[0]
         weight = spread.weight.reshape(channels, 2, 2, -1).transpose(1, 2, 0, 3)
@@ -123,7 +169,7 @@ class _Builder:
         ]
         return self._append(Step(kernel, source, HALF, side, target, np.concatenate(packed), 2))
 
-    def _block(self, node: Add, block: Node, gamma: Node | None, beta: Convolution | None) -> Ring:
+    def _block(self, node: Add, block: Node, gamma: Node | None, beta: Convolution | None) -> Ring | None:
         match block:
             case Add(
                 left=before,
@@ -138,9 +184,11 @@ class _Builder:
                 and widen.pointwise
                 and narrow.pointwise
             ):
+                aligning = _UNALIGNED if gamma is None else self._aligning(gamma, beta)
+                if aligning is None:
+                    return None
                 source = self.ring(before)
-                alignment, aligning, image = self._alignment(node, gamma, beta)
-                kernel = RowBlock(source.channels, padded(widen.shape[0], self.lanes), alignment)
+                kernel = RowBlock(source.channels, padded(widen.shape[0], self.lanes), aligning.shape)
                 weights = BlockWeights(
                     depthwise.weight[:, 0],
                     depthwise.bias,
@@ -148,17 +196,13 @@ class _Builder:
                     widen.bias,
                     narrow.weight[..., 0, 0],
                     narrow.bias,
-                    aligning,
+                    aligning.weights,
                 )
-                target = self._new_ring(node)
-                return self._append(Step(kernel, source, AROUND, image, target, kernel.packed(weights, self.lanes), 1))
-        _refused(node)
+                target, packed = self._new_ring(node), kernel.packed(weights, self.lanes)
+                return self._append(Step(kernel, source, AROUND, aligning.image, target, packed, 1))
+        return None
 
-    def _alignment(
-        self, node: Add, gamma: Node | None, beta: Convolution | None
-    ) -> tuple[Alignment | None, AlignmentWeights | None, Ring | None]:
-        if gamma is None:
-            return None, None, None
+    def _aligning(self, gamma: Node, beta: Convolution | None) -> _Aligning | None:
         low, high = (gamma.low, gamma.high) if isinstance(gamma, Clip) else (-np.inf, np.inf)
         factor = gamma.source if isinstance(gamma, Clip) else gamma
         match factor, beta:
@@ -178,5 +222,5 @@ class _Builder:
                     beta.weight[..., 0, 0],
                     beta.bias,
                 )
-                return shape, weights, ring
-        _refused(node)
+                return _Aligning(shape, weights, ring)
+        return None

@@ -56,6 +56,14 @@ class Relu(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Function(Node):
+    """A function of each value, by Relax's name for it."""
+
+    source: Node
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
 class Clip(Node):
     source: Node
     low: float

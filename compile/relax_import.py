@@ -18,12 +18,14 @@ from compile.network_graph import (
     Clip,
     Convolution,
     DepthToSpace,
+    Function,
     Image,
     Multiply,
     Node,
     Relu,
     UnsupportedOperator,
 )
+from compile.row_kernels.elementwise import FROM_TVM
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +89,13 @@ class _Reader:
             self._nodes[variable] = self._nodes[value]
             return
         name = getattr(getattr(value, "op", None), "name", type(value).__name__)
-        if name not in self._read:
-            raise UnsupportedOperator(
-                f"operator {name}", expected=", ".join(key.removeprefix("relax.") for key in self._read)
-            )
-        self._read[name](variable, value)
+        if name in self._read:
+            self._read[name](variable, value)
+        elif name.removeprefix("relax.") in FROM_TVM:
+            self._function_of_value(variable, value, name.removeprefix("relax."))
+        else:
+            known = {*(key.removeprefix("relax.") for key in self._read), *FROM_TVM}
+            raise UnsupportedOperator(f"operator {name}", expected=", ".join(sorted(known)))
 
     @staticmethod
     def _three(expression: relax.Expr) -> tuple[int, int, int]:
@@ -147,6 +151,10 @@ class _Reader:
 
     def _relu(self, variable: relax.Expr, call: relax.Call) -> None:
         self._nodes[variable] = Relu(self._three(variable), self._nodes[call.args[0]])
+
+    def _function_of_value(self, variable: relax.Expr, call: relax.Call, name: str) -> None:
+        log.info("%s: no kernel of ours, TVM's own is used", name)
+        self._nodes[variable] = Function(self._three(variable), self._nodes[call.args[0]], name)
 
     def _clip(self, variable: relax.Expr, call: relax.Call) -> None:
         low, high = (float(argument.value) for argument in call.args[1:])

@@ -1,0 +1,64 @@
+"""What has no kernel of its own, value by value: one operation on one row, or on two.
+
+The networks here need none of it; it lets others be compiled that are built of the same layers in another way.
+Functions of one value that are not known here are taken from TVM's operator library, as Relax would.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tvm import s_tir, te, tirx, topi
+from tvm.tirx import PrimFunc
+
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
+from compile.row_kernels.stages import finish_vectors
+
+FROM_TVM = frozenset({"abs", "cos", "erf", "exp", "log", "negative", "rsqrt", "sigmoid", "sin", "sqrt", "tanh"})
+"""Functions of TVM's library, by the names that Relax has for them, too."""
+
+
+@dataclass(frozen=True)
+class RowElementwise:
+    """operation: "add" or "multiply" (the second operand is `side`), "clip", or one of FROM_TVM. channels: whole
+    vectors. low, high: of "clip"."""
+
+    operation: str
+    channels: int
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def name(self) -> str:
+        bounds = f"_{self.low:g}_{self.high:g}" if self.operation == "clip" else ""
+        return f"{self.operation}{bounds}_c{self.channels}".replace("-", "m").replace(".", "p").replace("+", "")
+
+    def computation(self, vectors: Vectors) -> PrimFunc:
+        lanes, channels = vectors.lanes, self.channels
+        a = operands(0, vectors.values)
+        shape = (a.chunks * COLUMNS, channels // lanes, lanes)
+
+        def left(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            return a.rows[a.row[0] + x * channels + block * lanes + lane]
+
+        def value(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            right = a.side[x * channels + block * lanes + lane]
+            if self.operation == "add":
+                return left(x, block, lane) + right
+            if self.operation == "multiply":
+                return left(x, block, lane) * right
+            at_least = te.max(left(x, block, lane), tirx.const(self.low, vectors.values))
+            return te.min(at_least, tirx.const(self.high, vectors.values)) if math.isfinite(self.high) else at_least
+
+        if self.operation in FROM_TVM:
+            known = getattr(topi, self.operation)(te.compute(shape, left, name="seen"))
+            return a.function(te.compute(shape, lambda *at: known[at], name="out"))
+        return a.function(te.compute(shape, value, name="out"))
+
+    def tile(self, schedule: s_tir.Schedule, _vectors: Vectors, tiling: Tiling) -> None:
+        out = schedule.get_sblock("out")
+        for block in reversed(schedule.get_child_blocks(schedule.get_sblock("root"))):
+            if schedule.get(block).name_hint != "out":
+                schedule.compute_inline(block)
+        finish_vectors(schedule, out, tiling.columns)
