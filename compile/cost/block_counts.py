@@ -53,7 +53,7 @@ class BlockCount:
 
 def count_blocks(
     command_prefix: Sequence[str], program: Path, arguments: Sequence[str], cache: Path
-) -> list[BlockCount]:
+) -> tuple[BlockCount, ...]:
     """Runs a program of 64-bit Arm and counts its basic blocks, those of its shared libraries among them.
 
     command_prefix: QEMU's user-mode emulator with its options, as `compile.toolchain.run_prefix` gives it.
@@ -63,49 +63,43 @@ def count_blocks(
     return basic_blocks(_run(command_prefix, program, arguments, plugin(command_prefix, cache)))
 
 
-def count_difference(
-    command_prefix: Sequence[str], program: Path, fewer: Sequence[str], more: Sequence[str], cache: Path
-) -> list[BlockCount]:
-    """What a program runs more often with the arguments `more` than with `fewer`: a repetition without the start.
+def difference(more: Iterable[BlockCount], fewer: Iterable[BlockCount]) -> tuple[BlockCount, ...]:
+    """What one run executed beyond another: a repetition of the work without start and end of the program.
 
-    Otherwise as `count_blocks`. Raises ToolchainError, too, for a program that runs some of its code less often.
+    Raises ToolchainError where it executed something less often, which a program does that depends on time or chance.
     """
-    built = plugin(command_prefix, cache)
-    return basic_blocks(
-        [
-            *_run(command_prefix, program, more, built),
-            *(BlockCount(b.address, b.code, -b.executions) for b in _run(command_prefix, program, fewer, built)),
-        ]
-    )
+    return basic_blocks([*more, *(BlockCount(each.address, each.code, -each.executions) for each in fewer)])
 
 
-def basic_blocks(translated: Iterable[BlockCount]) -> list[BlockCount]:
-    """Basic blocks of those that QEMU translated, which overlap; in the order of their addresses.
+def basic_blocks(overlapping: Iterable[BlockCount]) -> tuple[BlockCount, ...]:
+    """Basic blocks of the code in pieces that overlap, in the order of their addresses; negative counts are taken away.
 
-    Negative counts are taken away. Raises ToolchainError where more is taken away than there is.
+    Raises ToolchainError where more is taken away than there is.
     """
-    # Code may differ at one address, where a program loads something else to the same place.
+    # The key has the code, too: a program may load something else to the same place.
     counts: dict[tuple[int, bytes], int] = {}
-    for block in translated:
-        for start in range(0, len(block.code), INSTRUCTION_BYTES):
-            key = (block.address + start, block.code[start : start + INSTRUCTION_BYTES])
-            counts[key] = counts.get(key, 0) + block.executions
+    for piece in overlapping:
+        for start in range(0, len(piece.code), INSTRUCTION_BYTES):
+            key = (piece.address + start, piece.code[start : start + INSTRUCTION_BYTES])
+            counts[key] = counts.get(key, 0) + piece.executions
     blocks: list[BlockCount] = []
-    address, code, executions = -1, bytearray(), 0
-    for (at, instruction), count in sorted(counts.items()):
-        if count < 0:
+    for (address, instruction), executions in sorted(counts.items()):
+        if executions < 0:
             raise ToolchainError(
-                f"the code at {at:#x} ran {-count} times less in the longer run", expected="a deterministic program"
+                f"the instruction at {address:#x} ran {-executions} times less often in the longer run",
+                expected="a program that does the same in every run",
             )
-        joins = at == address + len(code) and count == executions and not is_branch(code[-INSTRUCTION_BYTES:])
-        if not joins:
-            if executions:
-                blocks.append(BlockCount(address, bytes(code), executions))
-            address, code, executions = at, bytearray(), count
-        code += instruction
-    if executions:
-        blocks.append(BlockCount(address, bytes(code), executions))
-    return blocks
+        last = blocks[-1] if blocks else None
+        if last is not None and _continues(last, address, executions):
+            blocks[-1] = BlockCount(last.address, last.code + instruction, executions)
+        elif executions:
+            blocks.append(BlockCount(address, instruction, executions))
+    return tuple(blocks)
+
+
+def _continues(block: BlockCount, address: int, executions: int) -> bool:
+    adjacent = block.address + len(block.code) == address
+    return adjacent and block.executions == executions and not is_branch(block.code[-INSTRUCTION_BYTES:])
 
 
 def is_branch(instruction: bytes) -> bool:

@@ -22,7 +22,7 @@ KERNELS = "fan_k_"
 
 @dataclass(frozen=True)
 class FunctionCost:
-    """Instructions executed in one function, what it calls apart, and its cycles."""
+    """Instructions executed in one function, without those of what it calls, and their cycles."""
 
     instructions: int
     cycles: float
@@ -58,7 +58,7 @@ def measure(
 
 
 def cost_of(blocks: Iterable[BlockCount], functions: FunctionTable, core: str, cache: Path) -> Cost:
-    """The cost of executed blocks; arguments and errors as `measure`."""
+    """The cost of executed blocks; arguments and errors as those of `measure`."""
     executed = list(blocks)
     cycles = cycles_per_block({block.code for block in executed}, core, cache)
     by_symbol: dict[str, FunctionCost] = {}

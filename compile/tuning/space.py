@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from itertools import product
 
 import tvm
-from tvm import s_tir
+from tvm import s_tir, tirx
 from tvm.s_tir import meta_schedule
+from tvm.tirx import PrimFunc
 from tvm_ffi import structural_hash
 
 from compile.row_kernels.kernel import COLUMNS, RowKernel, Tiling, Vectors, scheduled
+from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, workload
 
 COLUMNS_CHOICES = tuple(n for n in range(1, COLUMNS + 1) if COLUMNS % n == 0)
 BLOCKS_CHOICES = (1, 2, 3, 4, 5, 6)
@@ -48,7 +50,7 @@ def by_meta_schedule(kernel: RowKernel, vectors: Vectors, count: int) -> tuple[T
         chosen = schedule.sample_categorical(list(range(len(space))), [1 / len(space)] * len(space))
         kernel.tile(schedule, vectors, space[int(schedule.get(chosen))])
 
-    module = tvm.IRModule({"main": kernel.computation(vectors).with_attr("global_symbol", "main")})
+    module = tvm.IRModule({"main": _of_fixed_sizes(kernel, vectors).with_attr("global_symbol", "main")})
     context = meta_schedule.TuneContext(
         module,
         target=tvm.target.Target({"kind": "llvm", "num-cores": 1}),
@@ -63,6 +65,20 @@ def by_meta_schedule(kernel: RowKernel, vectors: Vectors, count: int) -> tuple[T
     candidates = context.generate_measure_candidates() or []
     context.post_tuning()
     return _distinct(kernel, vectors, [_drawn(candidate.sch, space) for candidate in candidates], count)
+
+
+def _of_fixed_sizes(kernel: RowKernel, vectors: Vectors) -> PrimFunc:
+    """The kernel for one workload: MetaSchedule knows arrays alone as arguments, of known sizes."""
+    function = kernel.computation(vectors)
+    rows, row0, row1, row2, side, _, chunks, _ = function.params
+    sizes = workload(kernel, vectors)
+    offsets = dict(zip((row0, row1, row2), ROW_OFFSETS, strict=True))
+    numbers = {variable: tirx.const(value, "int32") for variable, value in {**offsets, chunks: CHUNKS}.items()}
+    arrays = {
+        rows: tirx.decl_buffer((ROWS_VALUES,), str(sizes.rows), "rows"),
+        side: tirx.decl_buffer((SIDE_VALUES,), str(sizes.side), "side"),
+    }
+    return function.specialize({**numbers, **arrays})
 
 
 def _drawn(schedule: s_tir.Schedule, space: tuple[Tiling, ...]) -> Tiling:
