@@ -1,0 +1,82 @@
+"""Real meters tell a slow tiling from a fast one: here, on a board's RPC server, and by cycles of an Arm core."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from compile.errors import ToolchainError
+from compile.row_kernels.convolution import RowConvolution
+from compile.row_kernels.kernel import Tiling, Vectors
+from compile.toolchain import find_compiler, run_prefix
+from compile.tuning.cycles_meter import CyclesMeter
+from compile.tuning.host_meter import HostMeter
+from compile.tuning.meter import Meter
+from compile.tuning.rpc_meter import RpcMeter, Server, parse_server
+from isp.errors import ConfigError
+from targets.descriptions import Precision, Target, load
+
+KERNEL = RowConvolution(1, 48, 48, 96, "none")
+FAST, SLOW = Tiling(8, 2, 8), Tiling(1, 1, 1)
+"""One vector of sums at a time waits for each product; sixteen keep the core busy."""
+
+
+def vectors_of(target: Target) -> Vectors:
+    return Vectors("float32", target.lanes[Precision.FLOAT32])
+
+
+def assert_tells_them_apart(meter: Meter) -> None:
+    fast, slow, again = meter.measure(KERNEL, (FAST, SLOW, FAST))
+    assert 0 < 1.5 * fast < slow
+    assert again < 0.8 * slow
+
+
+def test_time_on_this_machine() -> None:
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    assert_tells_them_apart(HostMeter(target, vectors_of(target), compiler))
+
+
+def test_time_on_a_board_over_rpc() -> None:
+    from tvm.rpc.server import Server as Board
+
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    board = Board(host="127.0.0.1", port=9190, port_end=9290, silent=True)
+    try:
+        server = Server("127.0.0.1", board.port, "")
+        assert_tells_them_apart(RpcMeter(target, vectors_of(target), compiler, server))
+    finally:
+        board.terminate()
+
+
+def test_a_board_that_does_not_answer_is_named() -> None:
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    with pytest.raises(ToolchainError, match=r"127\.0\.0\.1:1"):
+        RpcMeter(target, vectors_of(target), compiler, Server("127.0.0.1", 1, ""))
+
+
+def test_servers_are_named_by_host_port_and_key() -> None:
+    assert parse_server("pi.local:9090") == Server("pi.local", 9090, "")
+    assert parse_server("farm:9190/pi4") == Server("farm", 9190, "pi4")
+    with pytest.raises(ConfigError, match="HOST:PORT"):
+        parse_server("pi.local")
+
+
+def test_cycles_of_a_core_that_is_not_here(tmp_path: Path) -> None:
+    target = load("cortex-a72")
+    compiler, prefix = find_compiler(target), run_prefix(target)
+    if compiler is None or prefix is None or shutil.which("llvm-mca-19") is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu, qemu-user and llvm-19")
+    meter = CyclesMeter(target, vectors_of(target), compiler, prefix, "cortex-a72", tmp_path)
+    assert_tells_them_apart(meter)
+    assert meter.measure(KERNEL, (FAST,)) == meter.measure(KERNEL, (FAST,))
