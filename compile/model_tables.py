@@ -14,7 +14,6 @@ from compile.row_kernels.kernel import RowKernel
 from compile.row_kernels.restore import RowRestore
 from compile.row_kernels.stabilise import RowStabilise
 from compile.row_program import Ring, RowProgram, Step, Timing, timing
-from denoiser.normalisation import RESIDUAL_SIGMAS
 from isp.errors import ConfigError
 
 PREFIX = "fan_k_"
@@ -43,7 +42,7 @@ def kernels_of(program: RowProgram) -> tuple[RowKernel, ...]:
             (
                 RowStabilise(program.image.channels),
                 *(step.kernel for step in program.steps),
-                RowRestore(program.answer.channels, RESIDUAL_SIGMAS),
+                RowRestore(program.answer.channels),
             )
         )
     )

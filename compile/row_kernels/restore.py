@@ -13,18 +13,17 @@ from tvm.tirx import PrimFunc
 
 from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
 
-CONSTANTS = ("shot", "read", "excess", "deepest")
-"""Of each of the row's two colours, one pair after the other. deepest: values below it are left as they are."""
+CONSTANTS = ("shot", "read", "deepest")
+"""Of each of the row's two colours, one pair after the other. The variance shot * x + read is that of one unit of the
+network's answer. deepest: values below it are left as they are."""
 
 
 @dataclass(frozen=True)
 class RowRestore:
-    """pitch: channels of the network's answer from one pixel to the next. gain: standard deviations of the
-    noise in one unit of it. `rows` at row0 is the mosaic's row; `side` the answer's, beginning at the
+    """pitch: channels of the network's answer from one pixel to the next. `rows` at row0 is the mosaic's row; `side` the answer's, beginning at the
     channel of the row's first colour; `weights` the CONSTANTS."""
 
     pitch: int
-    gain: float
 
     @property
     def name(self) -> str:
@@ -34,11 +33,10 @@ class RowRestore:
         a = operands(2 * len(CONSTANTS), vectors.values, mosaic="float32", constants="float32")
 
         def value(x: te.Var, colour: te.Var) -> tirx.Expr:
-            shot, read, excess, deepest = (a.weights[2 * index + colour] for index in range(len(CONSTANTS)))
+            shot, read, deepest = (a.weights[2 * index + colour] for index in range(len(CONSTANTS)))
             pixel = a.rows[a.row[0] + 2 * x + colour]
             light = te.max(pixel, tirx.const(0, "float32"))
-            sigma = tirx.sqrt((shot * light + read) / excess)
-            answer = a.side[x * self.pitch + colour].astype("float32") * (tirx.const(self.gain, "float32") * sigma)
+            answer = a.side[x * self.pitch + colour].astype("float32") * tirx.sqrt(shot * light + read)
             return pixel + tirx.Select(pixel >= deepest, answer, tirx.const(0, "float32"))
 
         return a.function(te.compute((a.chunks * COLUMNS, 2), value, name="out"))

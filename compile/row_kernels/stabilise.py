@@ -15,9 +15,11 @@ from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
 from compile.row_kernels.stages import finish_vectors
 from denoiser.normalisation import DEEPEST_SIGMAS
 
-CONSTANTS = ("shot", "zero", "zero_squared", "scale", "offset")
-"""Of each channel of the image, one vector after the other: scale and offset bring the stabilised value,
-in standard deviations of the noise, to what the network sees; a scale of zero leaves the offset alone."""
+CONSTANTS = ("shot", "zero", "zero_squared", "per_zero", "scale", "offset")
+"""Of each channel of the image, one vector after the other: the noise and what follows from it; scale and offset
+bring the stabilised value, in standard deviations of the noise, to what the network sees. Channels behind the
+planes have an offset alone."""
+PLANES = 4
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,17 @@ class RowStabilise:
 
         def value(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             channel = block * lanes + lane
-            shot, zero, zero_squared, scale, offset = (
+            shot, zero, zero_squared, per_zero, scale, offset = (
                 a.weights[index * self.channels + channel] for index in range(len(CONSTANTS))
             )
-            # Channels 0 to 3 are the planes R, Gr, Gb, B; those behind them read a pixel too, for nothing.
+            # Channels 0 to 3 are the planes R, Gr, Gb, B.
             row = tirx.Select(tirx.bitwise_and(channel, 2) == 0, a.row[0], a.row[1])
             pixel = a.rows[row + 2 * x + tirx.bitwise_and(channel, 1)]
             light = te.max(pixel, nothing)
             stabilised = 2 * light / (tirx.sqrt(shot * light + zero_squared) + zero)
-            below = te.max((pixel - light) / zero, tirx.const(-DEEPEST_SIGMAS, "float32"))
-            return ((stabilised + below) * scale + offset).astype(vectors.values)
+            below = te.max((pixel - light) * per_zero, tirx.const(-DEEPEST_SIGMAS, "float32"))
+            seen = ((stabilised + below) * scale + offset).astype(vectors.values)
+            return tirx.Select(channel < PLANES, seen, offset.astype(vectors.values))
 
         shape = (a.chunks * COLUMNS, self.channels // lanes, lanes)
         return a.function(te.compute(shape, value, name="out"))

@@ -66,6 +66,7 @@ def finish_vectors(schedule: s_tir.Schedule, stage: SBlockRV, columns: int) -> L
     chunk, few = schedule.split(column, [None, columns])
     schedule.reorder(chunk, block, few, lane)
     schedule.vectorize(lane)
+    schedule.unroll(block)
     schedule.unroll(few)
     return chunk
 

@@ -14,6 +14,7 @@
 #define NO_NOISE 1e-12f
 #define STABILISED_SCALE 16.0f
 #define DEEPEST_SIGMAS 8.0f
+#define RESIDUAL_SIGMAS 4.0f
 
 #define COLUMNS_MULTIPLE (2u * FAN_COLUMNS)
 
@@ -160,12 +161,13 @@ static noise_constants constants_of(const fan_noise *noise, uint32_t channels)
     float *shot = made.stabilise;
     float *zero = shot + channels;
     float *zero_squared = zero + channels;
-    float *scale = zero_squared + channels;
+    float *per_zero = zero_squared + channels;
+    float *scale = per_zero + channels;
     float *offset = scale + channels;
     float level = 0.0f;
     for (uint32_t i = 0u; i < channels; ++i) {
         shot[i] = scale[i] = offset[i] = 0.0f;
-        zero[i] = zero_squared[i] = 1.0f;
+        zero[i] = zero_squared[i] = per_zero[i] = 1.0f;
     }
     for (uint32_t plane = 0u; plane < FAN_PLANES; ++plane) {
         const float true_shot = noise->shot[colour_of_plane[plane]];
@@ -176,13 +178,13 @@ static noise_constants constants_of(const fan_noise *noise, uint32_t channels)
         shot[plane] = told_shot;
         zero[plane] = (float)square_root(0.375 * (double)told_shot * (double)told_shot + (double)(true_read * excess));
         zero_squared[plane] = zero[plane] * zero[plane];
+        per_zero[plane] = 1.0f / zero[plane];
         scale[plane] = 1.0f / STABILISED_SCALE;
         level += larger(told_shot, SHOT_FLOOR) / (float)FAN_PLANES;
         float *restore = made.restore[plane / 2u] + plane % 2u;
-        restore[0] = true_shot;
-        restore[2] = true_read;
-        restore[4] = excess;
-        restore[6] = -DEEPEST_SIGMAS * zero[plane];
+        restore[0] = RESIDUAL_SIGMAS * RESIDUAL_SIGMAS * true_shot / excess;
+        restore[2] = RESIDUAL_SIGMAS * RESIDUAL_SIGMAS * true_read / excess;
+        restore[4] = -DEEPEST_SIGMAS * zero[plane];
     }
     offset[FAN_PLANES] = (float)(0.5 * decimal_logarithm((double)level) + 1.5);
     return made;

@@ -11,8 +11,8 @@
 /* What the engine is made for at most; the compiler refuses more. */
 #define FAN_IMAGE_CHANNELS_MAX 16u
 #define FAN_RINGS_MAX 64u
-#define FAN_STABILISE_CONSTANTS 5u
-#define FAN_RESTORE_CONSTANTS 4u
+#define FAN_STABILISE_CONSTANTS 6u
+#define FAN_RESTORE_CONSTANTS 3u
 
 /* Values are float or, in half precision, two bytes each; the mosaic's are always float.
  * rowN: where an input row's first column lies, in values from rows; a border column precedes it. chunks:
