@@ -8,6 +8,11 @@ LLVM has no model of its own for each core. Those of the Cortex-A53 and the Cort
 shares that of its predecessor, the Cortex-A57. LLVM gives the Cortex-A76 this one, too, though it has twice the
 vector units; here the Neoverse N1, the same core made for servers, stands for it.
 
+The models have faults. That of the Cortex-A55 begins two multiply-accumulates of 128 bits in a cycle, but one addition
+of 128 bits, and lets a load of 128 bits pass in a cycle beside others: the core's two vector units and its path to
+memory have 64 bits each. Its cycles are too few, the more so for code that loads much. That of the Cortex-A53 makes
+a sum wait for its last product in full, which the core does not.
+
 References
 ----------
 LLVM's manual, "llvm-mca - LLVM Machine Code Analyzer".

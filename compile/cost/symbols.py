@@ -18,7 +18,7 @@ from isp.errors import InputError
 
 UNKNOWN: Final = "?"
 """Stands for a function that the program does not name."""
-_SYMBOL_TABLE, _FUNCTION, _UNDEFINED = 2, 2, 0
+_RELOCATABLE, _SYMBOL_TABLE, _FUNCTION, _UNDEFINED = 1, 2, 2, 0
 _HEADER = struct.Struct("<16x HHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -48,23 +48,42 @@ class FunctionTable:
 
 
 def read(program: Path) -> FunctionTable:
-    """The functions of a 64-bit little-endian ELF file by their own addresses; none for a stripped one.
+    """The functions of a 64-bit little-endian ELF program or shared library; none for a stripped one.
+
+    Raises InputError if the file is none, and for an object file, where addresses are those within a section.
+    """
+    content = _content(program)
+    if int.from_bytes(content[16:18], "little") == _RELOCATABLE:
+        raise InputError(f"{program}: an object file, not yet linked", expected="a program or a shared library")
+    return FunctionTable(_without_overlaps(_functions(content, program)))
+
+
+def names(file: Path) -> frozenset[str]:
+    """The functions that a 64-bit little-endian ELF file defines, an object file among others.
 
     Raises InputError if the file is none.
     """
+    return frozenset(function.name for function in _functions(_content(file), file))
+
+
+def _content(file: Path) -> bytes:
     try:
-        content = program.read_bytes()
+        content = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{program}: {error.strerror}", expected="a program") from error
+        raise InputError(f"{file}: {error.strerror}", expected="a program") from error
     if content[:6] != b"\x7fELF\x02\x01":
-        raise InputError(f"{program}: not a 64-bit little-endian ELF file", expected="a program of 64-bit Arm")
+        raise InputError(f"{file}: not a 64-bit little-endian ELF file", expected="code of 64-bit Arm")
+    return content
+
+
+def _functions(content: bytes, file: Path) -> list[Function]:
     try:
-        return FunctionTable(_without_overlaps(_functions(content)))
+        return _defined(content)
     except (struct.error, ValueError, IndexError) as error:
-        raise InputError(f"{program}: a damaged ELF file") from error
+        raise InputError(f"{file}: a damaged ELF file") from error
 
 
-def _functions(content: bytes) -> list[Function]:
+def _defined(content: bytes) -> list[Function]:
     header = _HEADER.unpack_from(content)
     at, entry_bytes, count = header[5], header[10], header[11]
     sections = [_SECTION.unpack_from(content, at + index * entry_bytes) for index in range(count)]
