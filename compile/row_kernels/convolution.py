@@ -41,10 +41,15 @@ class RowConvolution:
         columns, blocks = a.chunks * COLUMNS, self.outputs // lanes
         ry, rx = te.reduce_axis((0, self.side), "ry"), te.reduce_axis((0, self.side), "rx")
         channel = te.reduce_axis((0, self.inputs), "channel")
+        inputs = te.compute(
+            (columns, self.side, self.side, self.inputs),
+            lambda x, y, dx, k: a.rows[a.row_at(y) + (x * stride + dx + origin) * self.pitch + k],
+            name="inputs",
+        )
         total = te.compute(
             (columns, blocks, lanes),
             lambda x, block, lane: te.sum(
-                a.rows[a.row_at(ry) + (x * stride + rx + origin) * self.pitch + channel]
+                inputs[x, ry, rx, channel]
                 * a.weights[(((block * self.side + ry) * self.side + rx) * self.inputs + channel) * lanes + lane],
                 axis=[ry, rx, channel],
             ),
@@ -63,7 +68,14 @@ class RowConvolution:
         group = tile_stage(
             schedule, schedule.get_sblock("out"), None, largest_divisor(self.outputs // vectors.lanes, tiling.blocks)
         )
-        accumulate(schedule, schedule.get_sblock("total"), group, tiling.unrolled)
+        accumulate(
+            schedule,
+            schedule.get_sblock("total"),
+            schedule.get_sblock("inputs"),
+            group,
+            vectors.lanes,
+            tiling.unrolled,
+        )
 
     def packed(self, weight: np.ndarray, bias: np.ndarray, lanes: int) -> np.ndarray:
         """weight [O, I, side, side] and bias [O] as the kernel reads them, flat float32."""

@@ -17,6 +17,7 @@ from itertools import accumulate as accumulate_sizes
 
 import numpy as np
 from tvm import s_tir, te, tirx
+from tvm.s_tir.schedule import LoopRV
 from tvm.tirx import PrimFunc
 
 from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, largest_divisor, matrix, operands, vector
@@ -97,11 +98,13 @@ class RowBlock:
 
         def product(source: te.Tensor, inputs: int, outputs: int, matrix_name: str) -> te.Tensor:
             channel = te.reduce_axis((0, inputs), "channel")
+            seen_by_it = te.compute(
+                (columns, inputs), lambda x, k: source[x, k // lanes, k % lanes], name=f"{matrix_name}_inputs"
+            )
             return te.compute(
                 (columns, outputs // lanes, lanes),
                 lambda x, block, lane: te.sum(
-                    source[x, channel // lanes, channel % lanes]
-                    * weights[at[matrix_name] + (block * inputs + channel) * lanes + lane],
+                    seen_by_it[x, channel] * weights[at[matrix_name] + (block * inputs + channel) * lanes + lane],
                     axis=[channel],
                 ),
                 name=f"{matrix_name}_total",
@@ -123,11 +126,13 @@ class RowBlock:
         gamma = beta = None
         if (align := self.alignment) is not None:
             pixel = te.reduce_axis((0, align.image_inputs), "pixel")
+            image_inputs = te.compute(
+                (columns, align.image_inputs), lambda x, k: a.side[x * align.image_pitch + k], name="image_inputs"
+            )
             image = te.compute(
                 (columns, align.hidden // lanes, lanes),
                 lambda x, block, lane: te.sum(
-                    a.side[x * align.image_pitch + pixel]
-                    * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
+                    image_inputs[x, pixel] * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
                     axis=[pixel],
                 ),
                 name="image_total",
@@ -151,20 +156,24 @@ class RowBlock:
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         find, lanes = schedule.get_sblock, vectors.lanes
 
+        def sum_up(name: str, at: LoopRV) -> None:
+            total, inputs = find(f"{name}_total"), find(f"{name}_inputs")
+            accumulate(schedule, total, inputs, at, lanes, tiling.unrolled)
+
         def blocks(channels: int) -> int:
             return largest_divisor(channels // lanes, tiling.blocks)
 
         column, _, _ = schedule.get_loops(find("out"))
         chunk, _ = schedule.split(column, [None, tiling.columns])
         group = tile_stage(schedule, find("out"), None, blocks(self.channels))
-        accumulate(schedule, find("narrow_total"), group, tiling.unrolled)
+        sum_up("narrow", group)
         if self.alignment is not None:
             for name in ("gamma", "beta"):
-                accumulate(schedule, find(f"{name}_total"), group, tiling.unrolled)
+                sum_up(name, group)
             group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
-            accumulate(schedule, find("image_total"), group, tiling.unrolled)
+            sum_up("image", group)
         group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
-        accumulate(schedule, find("widen_total"), group, tiling.unrolled)
+        sum_up("widen", group)
         accumulate_taps(schedule, find("depthwise"), chunk)
 
     def _layout(self) -> tuple[dict[str, int], int]:

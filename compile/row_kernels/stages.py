@@ -22,16 +22,29 @@ def tile_stage(schedule: s_tir.Schedule, stage: SBlockRV, at: LoopRV | None, blo
     return group
 
 
-def accumulate(schedule: s_tir.Schedule, total: SBlockRV, at: LoopRV, unrolled: int) -> None:
+def accumulate(
+    schedule: s_tir.Schedule, total: SBlockRV, inputs: SBlockRV, at: LoopRV, lanes: int, unrolled: int
+) -> None:
     """A sum [columns, blocks, lanes] over taps and channels, or channels alone, held in registers.
 
-    As many channels as `unrolled` says are written out: a vector of inputs is loaded once and used lane by lane.
+    inputs: the stage that it sums, its last axis channels. As many channels as `unrolled` says are written out; where
+    these are whole vectors they are loaded as such and used lane by lane, as cores multiply best.
     """
     schedule.compute_at(total, at, preserve_unit_loops=True)
     column, block, lane, *taps, channel = _inner_loops(schedule, total)
     step = largest_divisor(int(schedule.get(channel).extent), unrolled)
     many, few = schedule.split(channel, [None, step])
     schedule.reorder(*taps, many, few, block, column, lane)
+    if step % lanes == 0:
+        outside = len(schedule.get_loops(total)) - 4
+        schedule.compute_at(inputs, many, preserve_unit_loops=True)
+        *around, channels = schedule.get_loops(inputs)[outside:]
+        vectors, input_lane = schedule.split(channels, [None, lanes])
+        for loop in (*around, vectors):
+            schedule.unroll(loop)
+        schedule.vectorize(input_lane)
+    else:
+        schedule.compute_inline(inputs)
     schedule.unroll(few)
     _in_registers(schedule, column, block, lane)
     _start_from_zero(schedule, total, (*taps, many)[0])
