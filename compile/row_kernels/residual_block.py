@@ -141,17 +141,24 @@ class RowBlock:
             gamma = product(hidden, align.hidden, channels, "gamma")
             beta = product(hidden, align.hidden, channels, "beta")
 
-        def finished(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
-            value = with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
-            if align is None:
-                return value
-            factor = with_bias(gamma, x, block, lane)
+        def added(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            return with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
+
+        shape = (columns, blocks, lanes)
+        if align is None:
+            return a.function(te.compute(shape, added, name="out"))
+
+        def clamped(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            value = with_bias(gamma, x, block, lane)
             if math.isfinite(align.low) or math.isfinite(align.high):
                 low, high = (tirx.const(bound, vectors.values) for bound in (align.low, align.high))
-                factor = te.min(te.max(factor, low), high)
-            return value * factor + with_bias(beta, x, block, lane)
+                value = te.min(te.max(value, low), high)
+            return value
 
-        return a.function(te.compute((columns, blocks, lanes), finished, name="out"))
+        # Stages of their own, for three sums at once are more than there are registers for.
+        factor = te.compute(shape, clamped, name="factor")
+        addend = te.compute(shape, lambda *at: with_bias(beta, *at), name="addend")
+        return a.function(te.compute(shape, lambda *at: added(*at) * factor[at] + addend[at], name="out"))
 
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         find, lanes = schedule.get_sblock, vectors.lanes
@@ -168,8 +175,8 @@ class RowBlock:
         group = tile_stage(schedule, find("out"), None, blocks(self.channels))
         sum_up("narrow", group)
         if self.alignment is not None:
-            for name in ("gamma", "beta"):
-                sum_up(name, group)
+            for stage, name in (("addend", "beta"), ("factor", "gamma")):
+                sum_up(name, tile_stage(schedule, find(stage), chunk, blocks(self.channels)))
             group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
             sum_up("image", group)
         group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
