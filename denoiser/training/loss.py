@@ -27,7 +27,6 @@ GAMMA_TOE = 1e-3
 """Added before the power, whose slope at black would be infinite."""
 RENDERED_USUAL, RENDERED_POWER = 0.2, 0.37
 """Usual root mean square error of a rendered picture: RENDERED_USUAL * shot ** RENDERED_POWER."""
-DARK_BIAS_WEIGHT = 20.0
 DARK_LEVEL = 0.02
 DARK_BIAS_SHOT = 4e-3
 """Shot noise at which a capture's dark bias counts twice."""
@@ -48,7 +47,7 @@ def root_mean_square(error: Tensor) -> Tensor:
     return (error.square().mean((1, 2, 3)) + SMALLEST_SQUARE).sqrt()
 
 
-def denoising_loss(output: Tensor, batch: NoisyBatch) -> Tensor:
+def denoising_loss(output: Tensor, batch: NoisyBatch, dark_bias_weight: float) -> Tensor:
     """Scalar loss of `output`, float32 [N, 4, H, W] in the domain of `batch.clean`."""
     error = output - batch.clean
     shot = batch.shot.mean((1, 2, 3))
@@ -64,4 +63,4 @@ def denoising_loss(output: Tensor, batch: NoisyBatch) -> Tensor:
     dark_bias = emphasis * (in_sigmas * dark).sum((1, 2, 3)) / (count + 1)
     weight = count / (count + DARK_PIXELS_AT_LEAST) * (1 - dark.mean((1, 2, 3)))
     lift = (weight * dark_bias).sum() / (weight.sum() + 1)
-    return seen + plain + RENDERED_WEIGHT * shown + DARK_BIAS_WEIGHT * lift.square()
+    return seen + plain + RENDERED_WEIGHT * shown + dark_bias_weight * lift.square()

@@ -20,6 +20,8 @@ class Recipe:
     parent: str | None = None
     """Recipe whose weights a run starts from; None for random ones."""
     guidance: Guidance = field(default_factory=Guidance)
+    dark_bias_weight: float = 20.0
+    """Of the penalty on a lifted dark; what is enough to keep within a tenth of the noise."""
     steps: int = 45_000
     batch: int = 16
     patch_px: int = 128
@@ -54,7 +56,7 @@ SMALL = Architecture(widths=(12, 16, 32, 64), encoder_blocks=(1, 1, 1, 2), align
 """About half the multiply-accumulates of the universal network."""
 
 _UNIVERSAL = Recipe()
-_SMALL = replace(_UNIVERSAL, architecture=SMALL)
+_SMALL = replace(_UNIVERSAL, architecture=SMALL, dark_bias_weight=60.0)
 _TEACHER = replace(_UNIVERSAL, architecture=TEACHER, steps=10_000, batch=8, learning_rate=1e-3)
 
 

@@ -158,7 +158,7 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
             residual = self.network(image.contiguous(memory_format=torch.channels_last))
         output = apply_residual(batch.noisy, residual.float(), batch.told_shot, batch.told_read)
-        loss = denoising_loss(output, batch)
+        loss = denoising_loss(output, batch, self.recipe.dark_bias_weight)
         if self.teacher is None:
             return loss
         with torch.autocast(self.device.type, torch.bfloat16):

@@ -150,9 +150,9 @@ def test_loss_prefers_the_truth_and_sees_a_lifted_dark() -> None:
     clean[..., :8] = 0.5
     shot = torch.full((2, 4, 1, 1), 4e-3)
     batch = NoisyBatch(clean, clean, shot, shot * 0.02, shot, shot * 0.02)
-    assert denoising_loss(clean, batch) < 1e-4
+    assert denoising_loss(clean, batch, 20) < 1e-4
     ripple = 0.002 * (-1.0) ** torch.arange(16)
-    assert denoising_loss(clean + 0.002, batch) > denoising_loss(clean + ripple, batch)
+    assert denoising_loss(clean + 0.002, batch, 20) > denoising_loss(clean + ripple, batch, 20)
 
 
 def test_learning_rate_warms_up_and_ends_low() -> None:
