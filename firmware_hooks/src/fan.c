@@ -33,6 +33,7 @@ typedef struct {
     uint8_t *arena;
     size_t zeros;
     size_t starts[FAN_RINGS_MAX];
+    size_t pitches[FAN_RINGS_MAX]; /* from one row to the next */
     uint32_t width;
     uint32_t height;
 } run_state;
@@ -63,7 +64,8 @@ static size_t lay_out(run_state *run)
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
         const fan_ring *ring = &network->rings[i];
         run->starts[i] = place;
-        place += rounded(row_values(ring, run->width) * ring->capacity, alignment);
+        run->pitches[i] = row_values(ring, run->width);
+        place += rounded(run->pitches[i] * ring->capacity, alignment);
     }
     return place * network->value_bytes;
 }
@@ -199,7 +201,7 @@ static int32_t row_at(const run_state *run, uint8_t index, int32_t row)
         return (int32_t)(run->zeros + ring->channels);
     }
     const size_t place = (size_t)((uint32_t)row % ring->capacity);
-    return (int32_t)(run->starts[index] + place * row_values(ring, run->width) + ring->channels);
+    return (int32_t)(run->starts[index] + place * run->pitches[index] + ring->channels);
 }
 
 static uint8_t *pointer_to(const run_state *run, int32_t place)
