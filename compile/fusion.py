@@ -104,27 +104,29 @@ class _Builder:
 
     def _elementwise(self, node: Node) -> Ring:
         """What is part of no larger group: a kernel that does this alone."""
-        target = self._new_ring(node)
-        side = None
+        low = high = 0.0
+        operands: tuple[Node, ...]
         match node:
             case Add(left=left, right=right):
-                operation, source, side = "add", self.ring(left), self.ring(right)
+                operation, operands = "add", (left, right)
             case Multiply(left=left, right=right):
-                operation, source, side = "multiply", self.ring(left), self.ring(right)
-            case Function(source=before, name=name):
-                operation, source = name, self.ring(before)
-            case Relu(source=before):
-                kernel = RowElementwise("clip", target.channels, 0.0, np.inf)
-                return self._append(Step(kernel, self.ring(before), SAME, None, target, NO_WEIGHTS, 1))
-            case Clip(source=before, low=low, high=high):
-                kernel = RowElementwise("clip", target.channels, low, high)
-                return self._append(Step(kernel, self.ring(before), SAME, None, target, NO_WEIGHTS, 1))
+                operation, operands = "multiply", (left, right)
+            case Function(source=source, name=name):
+                operation, operands = name, (source,)
+            case Relu(source=source):
+                operation, operands, low, high = "clip", (source,), 0.0, np.inf
+            case Clip(source=source, low=low, high=high):
+                operation, operands = "clip", (source,)
             case _:
                 _refused(node)
-        kernel = RowElementwise(operation, target.channels)
-        return self._append(Step(kernel, source, SAME, side, target, NO_WEIGHTS, 1))
+        first, *second = (self.ring(operand) for operand in operands)
+        target = self._new_ring(node)
+        kernel = RowElementwise(operation, target.channels, low, high)
+        return self._append(Step(kernel, first, SAME, second[0] if second else None, target, NO_WEIGHTS, 1))
 
     def _new_ring(self, node: Node) -> Ring:
+        if node.shape[1] > self._image_height:
+            _refused(node)
         scale = (self._image_height // node.shape[1]).bit_length() - 1
         return Ring(scale, padded(node.shape[0], self.lanes))
 

@@ -20,8 +20,8 @@ network's answer. deepest: values below it are left as they are."""
 
 @dataclass(frozen=True)
 class RowRestore:
-    """pitch: channels of the network's answer from one pixel to the next. `rows` at row0 is the mosaic's row; `side` the answer's, beginning at the
-    channel of the row's first colour; `weights` the CONSTANTS."""
+    """pitch: channels of the network's answer from one pixel to the next. `rows` at row0 is the mosaic's row;
+    `side` the answer's, beginning at the channel of the row's first colour; `weights` the CONSTANTS."""
 
     pitch: int
 
