@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import shutil
 import sys
@@ -80,7 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.precision not in target.lanes:
         raise ConfigError(f"precision {arguments.precision!r} for {target.name}", expected=", ".join(target.lanes))
     output = arguments.output or BUILD / target.name
-    _check_replaceable(output)
+    failed_output = output.with_name(f"{output.name}.failed")
+    for folder in (output, failed_output):
+        _check_replaceable(folder)
     began = time.monotonic()
     # TVM is imported only now: it takes seconds.
     from compile import bundle, networks, toolchain
@@ -98,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         bundle.write_manifest(staging, request, built, verification)
         content = (staging / bundle.MANIFEST).read_text(encoding="utf-8")
         failed = verification is not None and not verification.passes
-        destination = output.with_name(f"{output.name}.failed") if failed else output
+        destination = failed_output if failed else output
         _replace(staging, destination)
     sys.stdout.write(content if arguments.json else _summary(destination, verification))
     log.info("%s: made in %.0f s", destination, time.monotonic() - began)
@@ -187,12 +190,21 @@ def _summary(folder: Path, verification: Verification | None) -> str:
 
 def _check_replaceable(output: Path) -> None:
     """A folder that exists is replaced only if it holds a bundle, or nothing."""
-    if output.is_dir() and any(output.iterdir()) and not (output / "manifest.json").is_file():
+    if output.is_dir() and any(output.iterdir()) and not _is_bundle(output):
         raise ConfigError(
             f"{output}: a folder with something else in it", expected="a bundle, which is replaced, or no such folder"
         )
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{output}: a file", expected="a folder to be made")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether its manifest is one that this command writes."""
+    try:
+        content = json.loads((folder / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"target", "abi", "specialists", "library"} <= content.keys()
 
 
 @contextmanager

@@ -121,7 +121,7 @@ class _Builder:
                 _refused(node)
         first, *second = (self.ring(operand) for operand in operands)
         target = self._new_ring(node)
-        kernel = RowElementwise(operation, target.channels, low, high)
+        kernel = RowElementwise(operation, target.channels, low, high, target.channels - node.shape[0])
         return self._append(Step(kernel, first, SAME, second[0] if second else None, target, NO_WEIGHTS, 1))
 
     def _new_ring(self, node: Node) -> Ring:

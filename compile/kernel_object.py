@@ -25,6 +25,9 @@ MOST_STACK_BYTES = 1024
 SCRATCH_ALIGNMENT = 64
 CPU = 1
 """DLPack's device type."""
+OWN_NAMES = {b"__extendhfsf2": b"fan_extendhf2", b"__truncsfhf2": b"fan_truncsf2"}
+"""TVM puts conversions of half precision into every object, under the names of the compiler's own library: a program
+that links it could get either. Names of equal length take their place in the table of strings."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ def compile_kernels(functions: Mapping[str, PrimFunc], target: tvm.target.Target
     built = tvm.get_global_func("target.build.llvm")(lowered, target)
     with replacing(path) as temporary:
         built.write_to_file(str(temporary), "o")
+        content = temporary.read_bytes()
+        for name, own_name in OWN_NAMES.items():
+            content = content.replace(b"\0" + name + b"\0", b"\0" + own_name + b"\0")
+        temporary.write_bytes(content)
     return CompiledKernels(most_scratch, built.inspect_source("s"))
 
 

@@ -20,6 +20,8 @@ PREFIX = "fan_k_"
 """Of the C names of kernels."""
 MOST_RINGS = 64
 MOST_IMAGE_CHANNELS = 16
+MOST_HALVINGS = 3
+"""With which a mosaic of a multiple of 16 pixels still has whole ones at the coarsest scale."""
 NONE = 255
 WEIGHTS_ALIGNMENT = 32
 """Of each layer's weights, in values: at least 64 bytes."""
@@ -98,11 +100,18 @@ def _float(value: float) -> str:
 def _network(specialist: Specialist, value_bytes: int, scratch_bytes: int) -> str:
     """Tables of one network; @ stands for its number."""
     program = specialist.program
-    if len(program.rings) > MOST_RINGS or program.image.channels > MOST_IMAGE_CHANNELS:
+    if (
+        len(program.rings) > MOST_RINGS
+        or program.image.channels > MOST_IMAGE_CHANNELS
+        or program.coarsest > MOST_HALVINGS
+    ):
         raise ConfigError(
-            f"{specialist.name}: {len(program.rings)} layers, an image of {program.image.channels} channels",
-            expected=f"at most {MOST_RINGS} and {MOST_IMAGE_CHANNELS}",
+            f"{specialist.name}: {len(program.rings)} layers, an image of {program.image.channels} channels, "
+            f"{program.coarsest} halvings",
+            expected=f"at most {MOST_RINGS}, {MOST_IMAGE_CHANNELS} and {MOST_HALVINGS}",
         )
+    if program.answer.scale != 0:
+        raise ConfigError(f"{specialist.name}: an answer smaller than the mosaic", expected="one of its size")
     times = timing(program)
     number = {ring: index for index, ring in enumerate(program.rings)}
     stabilise, *_, restore = kernels_of(program)

@@ -127,12 +127,16 @@ class _Reader:
     def _add(self, variable: relax.Expr, call: relax.Call) -> None:
         left, right = call.args
         constant = self._constant(right)
-        if constant is None:
-            self._nodes[variable] = Add(self._three(variable), self._nodes[left], self._nodes[right])
+        if constant is None and self._constant(left) is None:
+            self._nodes[variable] = Add(self._three(variable), *self._alike("addition", left, right))
             return
-        before = self._nodes[left]
-        if not isinstance(before, Convolution) or constant.size != before.shape[0]:
-            raise UnsupportedOperator(f"addition of a constant of shape {constant.shape}", expected="a bias")
+        before = self._nodes.get(left)
+        if (
+            constant is None
+            or not isinstance(before, Convolution)
+            or constant.shape not in {(1, before.shape[0], 1, 1), (before.shape[0], 1, 1)}
+        ):
+            raise UnsupportedOperator("addition of a constant", expected="the bias of a convolution")
         self._nodes[variable] = Convolution(
             before.shape,
             before.source,
@@ -144,10 +148,15 @@ class _Reader:
         )
 
     def _multiply(self, variable: relax.Expr, call: relax.Call) -> None:
-        left, right = (self._nodes.get(argument) for argument in call.args)
-        if left is None or right is None:
+        if any(self._constant(argument) is not None for argument in call.args):
             raise UnsupportedOperator("multiplication by a constant", expected="a product of two tensors")
-        self._nodes[variable] = Multiply(self._three(variable), left, right)
+        self._nodes[variable] = Multiply(self._three(variable), *self._alike("multiplication", *call.args))
+
+    def _alike(self, what: str, left: relax.Expr, right: relax.Expr) -> tuple[Node, Node]:
+        """Two operands of one shape."""
+        if _shape(left) != _shape(right):
+            raise UnsupportedOperator(f"{what} of tensors {_shape(left)} and {_shape(right)}", expected="equal shapes")
+        return self._nodes[left], self._nodes[right]
 
     def _relu(self, variable: relax.Expr, call: relax.Call) -> None:
         self._nodes[variable] = Relu(self._three(variable), self._nodes[call.args[0]])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tvm import s_tir, te, tirx, topi
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, in_a_name, operands
 from compile.row_kernels.stages import finish_vectors
 
 FROM_TVM = frozenset({"abs", "cos", "erf", "exp", "log", "negative", "rsqrt", "sigmoid", "sin", "sqrt", "tanh"})
@@ -22,17 +22,20 @@ FROM_TVM = frozenset({"abs", "cos", "erf", "exp", "log", "negative", "rsqrt", "s
 @dataclass(frozen=True)
 class RowElementwise:
     """operation: "add" or "multiply" (the second operand is `side`), "clip", or one of FROM_TVM. channels: whole
-    vectors. low, high: of "clip"."""
+    vectors. low, high: of "clip". unused: channels that only fill the last vector; they stay zero, for what follows
+    multiplies them by zero and could not stand infinities."""
 
     operation: str
     channels: int
     low: float = 0.0
     high: float = 0.0
+    unused: int = 0
 
     @property
     def name(self) -> str:
-        bounds = f"_{self.low:g}_{self.high:g}" if self.operation == "clip" else ""
-        return f"{self.operation}{bounds}_c{self.channels}".replace("-", "m").replace(".", "p").replace("+", "")
+        bounds = f"_{in_a_name(self.low)}_{in_a_name(self.high)}" if self.operation == "clip" else ""
+        unused = f"_unused{self.unused}" if self.unused else ""
+        return f"{self.operation}{bounds}_c{self.channels}{unused}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
         lanes, channels = vectors.lanes, self.channels
@@ -51,10 +54,20 @@ class RowElementwise:
             at_least = te.max(left(x, block, lane), tirx.const(self.low, vectors.values))
             return te.min(at_least, tirx.const(self.high, vectors.values)) if math.isfinite(self.high) else at_least
 
+        made = value
         if self.operation in FROM_TVM:
             known = getattr(topi, self.operation)(te.compute(shape, left, name="seen"))
-            return a.function(te.compute(shape, lambda *at: known[at], name="out"))
-        return a.function(te.compute(shape, value, name="out"))
+
+            def made(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+                return known[x, block, lane]
+
+        def used(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            if not self.unused:
+                return made(x, block, lane)
+            within = block * lanes + lane < channels - self.unused
+            return tirx.Select(within, made(x, block, lane), tirx.const(0, vectors.values))
+
+        return a.function(te.compute(shape, used, name="out"))
 
     def tile(self, schedule: s_tir.Schedule, _vectors: Vectors, tiling: Tiling) -> None:
         out = schedule.get_sblock("out")

@@ -98,6 +98,12 @@ def operands(weights: int, values: str, *, mosaic: str | None = None, constants:
     )
 
 
+def in_a_name(value: float) -> str:
+    """A number as a part of a C identifier, different for different numbers."""
+    short = f"{value:g}"
+    return (short if float(short) == value else repr(value)).replace("-", "m").replace(".", "p").replace("+", "")
+
+
 def padded(channels: int, lanes: int) -> int:
     """Channels rounded up to whole vectors."""
     return -(-channels // lanes) * lanes

@@ -20,7 +20,7 @@ from tvm import s_tir, te, tirx
 from tvm.s_tir.schedule import LoopRV
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, largest_divisor, matrix, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, in_a_name, largest_divisor, matrix, operands, vector
 from compile.row_kernels.stages import accumulate, accumulate_taps, tile_stage
 
 SIDE = 3
@@ -77,7 +77,7 @@ class RowBlock:
         if self.alignment is None:
             return f"block_c{self.channels}_w{self.wide}"
         a = self.alignment
-        clamp = "_".join(f"{bound:g}".replace("-", "m").replace(".", "p") for bound in (a.low, a.high))
+        clamp = f"{in_a_name(a.low)}_{in_a_name(a.high)}"
         return f"block_c{self.channels}_w{self.wide}_align_i{a.image_inputs}of{a.image_pitch}_h{a.hidden}_{clamp}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
