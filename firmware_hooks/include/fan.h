@@ -17,6 +17,8 @@ extern "C" {
 #define FAN_ARENA_ALIGNMENT 64u
 /* Width and height of a mosaic must be multiples of this. */
 #define FAN_SIZE_MULTIPLE 16u
+/* Wider ones are cut into columns: more would not fit the addresses of a 32-bit core. */
+#define FAN_WIDTH_MOST 32768u
 
 typedef enum {
     FAN_OK = 0,

@@ -73,7 +73,7 @@ static size_t lay_out(run_state *run)
 static int size_is_possible(uint32_t width, uint32_t height)
 {
     return width >= FAN_SIZE_MULTIPLE && height >= FAN_SIZE_MULTIPLE && width % FAN_SIZE_MULTIPLE == 0u &&
-           height % FAN_SIZE_MULTIPLE == 0u && width <= (1u << 20) && height <= (1u << 20);
+           height % FAN_SIZE_MULTIPLE == 0u && width <= FAN_WIDTH_MOST && height <= (1u << 20);
 }
 
 uint32_t fan_abi_version(void) { return FAN_ABI_VERSION; }

@@ -83,6 +83,18 @@ def test_it_is_the_engine_s_own(
     assert found == library.fan_arena_bytes(number, 16 * width, 16)
 
 
+def test_what_is_too_wide_is_refused(engines: dict[Variant, tuple[ctypes.CDLL, list[Specialist]]]) -> None:
+    """Kernels count values of the arena in int32, and a 32-bit core counts its bytes in as many bits."""
+    for variant, (library, some) in engines.items():
+        for number, specialist in enumerate(some):
+            for width in (2**power for power in range(4, 32)):
+                if library.fan_arena_bytes(number, width, 16):
+                    size_bytes = arena_bytes(specialist.program, variant.value_bytes, variant.scratch_bytes, width)
+                    assert size_bytes < 2**32
+                    assert size_bytes < 2**31 * variant.value_bytes
+            assert library.fan_arena_bytes(number, 16384, 16) > 0
+
+
 def test_known_answer() -> None:
     """One scale, a block without alignment: by hand, for a mosaic 32 pixels wide."""
     program = fuse(graph_of(FeatureAlignNetwork(Architecture((6,), (1,), (), align_width=0))), 4)

@@ -288,12 +288,3 @@ def test_the_arena_does_not_grow_with_the_height(fan: Fan) -> None:
         assert len(sizes) == 1
         assert fan.arena_bytes(specialist, 128, 16) > max(sizes)
         assert max(sizes) % 64 == 0
-
-
-def test_offsets_fit_their_type(fan: Fan) -> None:
-    """Kernels count values of the arena in int32, and bytes of it must fit the size_t of a 32-bit core: a width for
-    which they don't is no width."""
-    for specialist in range(len(NETWORKS)):
-        for power in range(4, 32):
-            assert fan.arena_bytes(specialist, 2**power, 16) < 2**31
-    assert fan.arena_bytes(0, 16384, 16) > 0
