@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compile.row_kernels.kernel import RowKernel
+from compile.row_kernels.kernel import C_PARAMETERS, RowKernel
 from compile.row_kernels.restore import RowRestore
 from compile.row_kernels.stabilise import RowStabilise
 from compile.row_program import Ring, RowProgram, Step, Timing, timing
@@ -74,23 +74,18 @@ def write_tables(specialists: Sequence[Specialist], value_bytes: int, scratch_by
     """The text of fan_model.c. value_bytes: of one feature or weight."""
     kernels = dict.fromkeys(kernel for each in specialists for kernel in kernels_of(each.program))
     lines = ["/* Made by `python -m compile`. */", '#include "fan_model.h"', ""]
-    lines += [f"extern int32_t {symbol(kernel)}({_PARAMETERS});" for kernel in kernels]
+    lines += [f"extern int32_t {symbol(kernel)}({C_PARAMETERS});" for kernel in kernels]
     lines += [f"extern const uint8_t {weights_symbol(index)}[];" for index in range(len(specialists))]
-    networks: dict[str, int] = {}
-    for each in specialists:
-        tables = _network(each, value_bytes, scratch_bytes)
-        if tables not in networks:
-            networks[tables] = len(networks)
-            lines += ["", tables.replace("@", str(networks[tables]))]
+    tables = [_network(each, value_bytes, scratch_bytes) for each in specialists]
+    networks = {table: number for number, table in enumerate(dict.fromkeys(tables))}
+    for table, number in networks.items():
+        lines += ["", table.replace("@", str(number))]
     lines += ["", "const fan_specialist fan_specialists[] = {"]
-    for index, each in enumerate(specialists):
-        network = networks[_network(each, value_bytes, scratch_bytes)]
-        lines.append(f'    {{"{each.name}", &network_{network}, {weights_symbol(index)}, {_float(each.chosen_from)}}},')
+    for index, (each, table) in enumerate(zip(specialists, tables, strict=True)):
+        weights, chosen_from = weights_symbol(index), _float(each.chosen_from)
+        lines.append(f'    {{"{each.name}", &network_{networks[table]}, {weights}, {chosen_from}}},')
     lines += ["};", f"const uint32_t fan_specialists_count = {len(specialists)}u;", ""]
     return "\n".join(lines)
-
-
-_PARAMETERS = "const void *, int32_t, int32_t, int32_t, const void *, const void *, int32_t, void *, void *"
 
 
 def _float(value: float) -> str:

@@ -95,7 +95,6 @@ def timing(program: RowProgram) -> Timing:
         needed = _lag_behind(lag[step.source], step.rows, step.source.scale, step.target.scale, program.coarsest)
         if step.side is not None:
             needed = max(needed, lag[step.side])
-        # Pairs of rows that come from one coarser row are made in the same turn.
         lag[step.target] = needed
     capacity = dict.fromkeys(program.rings, 1)
     for step in program.steps:

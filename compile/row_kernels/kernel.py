@@ -19,6 +19,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
+C_PARAMETERS = "const void *, int32_t, int32_t, int32_t, const void *, const void *, int32_t, void *, void *"
 COLUMNS = 8
 """Of a chunk. Rows are padded to whole chunks."""
 

@@ -66,7 +66,7 @@ class BlockWeights:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """channels, wide, and the alignment's hidden: channels, whole vectors of what `Tiling.lanes` says."""
+    """channels, wide, and the alignment's hidden: channels, whole vectors."""
 
     channels: int
     wide: int

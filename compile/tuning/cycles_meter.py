@@ -11,13 +11,12 @@ from pathlib import Path
 
 from compile.cost.program_cost import measure as cost_of_program
 from compile.kernel_object import compile_kernels
-from compile.row_kernels.kernel import RowKernel, Tiling, Vectors, scheduled
+from compile.row_kernels.kernel import C_PARAMETERS, RowKernel, Tiling, Vectors
 from compile.toolchain import Compiler
-from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, workload
+from compile.tuning.workload import CANDIDATE, CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, candidates, workload
 from compile.tvm_target import tvm_target
 from targets.descriptions import Target
 
-PREFIX = "candidate_"
 CYCLES_PER_INSTRUCTION = 0.25
 """Added for each instruction: the models know no instruction cache and no fetching, and so flatter long code."""
 
@@ -50,21 +49,18 @@ class CyclesMeter:
 
     def measure(self, kernel: RowKernel, tilings: Sequence[Tiling]) -> tuple[float, ...]:
         """Cycles of one call, and what is added for its instructions."""
-        names = [f"{PREFIX}{index}" for index in range(len(tilings))]
-        functions = {
-            name: scheduled(kernel, self._vectors, tiling) for name, tiling in zip(names, tilings, strict=True)
-        }
+        functions = candidates(kernel, self._vectors, tilings)
         with tempfile.TemporaryDirectory(prefix="fan-tuning-") as temporary:
             folder = Path(temporary)
             compiled = folder / "candidates.o"
             scratch_bytes = compile_kernels(functions, tvm_target(self._target), compiled).scratch_bytes
             source = folder / "main.c"
-            source.write_text(_program(kernel, self._vectors, names, scratch_bytes), encoding="utf-8")
+            source.write_text(_program(kernel, self._vectors, list(functions), scratch_bytes), encoding="utf-8")
             objects = self._compiler.compile_objects([source], [], folder)
             program = folder / "program"
             self._compiler.link_program([*objects, compiled], program)
-            cost = cost_of_program(self._prefix, program, [], self._core, self._cache, PREFIX)
-        costs = (cost.by_symbol[name] for name in names)
+            cost = cost_of_program(self._prefix, program, [], self._core, self._cache, CANDIDATE)
+        costs = (cost.by_symbol[name] for name in functions)
         return tuple(each.cycles + CYCLES_PER_INSTRUCTION * each.instructions for each in costs)
 
 
@@ -79,11 +75,10 @@ def _program(kernel: RowKernel, vectors: Vectors, names: Sequence[str], scratch_
         "scratch": scratch_bytes + 1,
     }
     offsets = ", ".join(map(str, ROW_OFFSETS))
-    parameters = "const void *, int32_t, int32_t, int32_t, const void *, const void *, int32_t, void *, void *"
     return "\n".join(
         [
             "#include <stdint.h>",
-            *(f"extern int32_t {name}({parameters});" for name in names),
+            *(f"extern int32_t {name}({C_PARAMETERS});" for name in names),
             *(f"static uint8_t {name}[{size}] __attribute__((aligned(64)));" for name, size in arrays.items()),
             "int main(void)",
             "{",

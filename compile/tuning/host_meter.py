@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from compile.kernel_object import compile_kernels
-from compile.row_kernels.kernel import RowKernel, Tiling, Vectors, scheduled
+from compile.row_kernels.kernel import RowKernel, Tiling, Vectors
 from compile.toolchain import Compiler
-from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, workload
+from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, candidates, workload
 from compile.tvm_target import tvm_target
 from targets.descriptions import Target
 
@@ -36,16 +36,13 @@ class HostMeter:
 
     def measure(self, kernel: RowKernel, tilings: Sequence[Tiling]) -> tuple[float, ...]:
         """Median seconds of one call."""
-        names = [f"candidate_{index}" for index in range(len(tilings))]
-        functions = {
-            name: scheduled(kernel, self._vectors, tiling) for name, tiling in zip(names, tilings, strict=True)
-        }
+        functions = candidates(kernel, self._vectors, tilings)
         with tempfile.TemporaryDirectory(prefix="fan-tuning-") as temporary:
             compiled, library = Path(temporary) / "candidates.o", Path(temporary) / "candidates.so"
             scratch_bytes = compile_kernels(functions, tvm_target(self._target), compiled).scratch_bytes
             self._compiler.link_shared([compiled], library)
             loaded = ctypes.CDLL(str(library))
-            calls = [_Call(loaded[name], kernel, self._vectors, scratch_bytes) for name in names]
+            calls = [_Call(loaded[name], kernel, self._vectors, scratch_bytes) for name in functions]
             repetitions = [max(1, round(ROUND_S / call.seconds(3))) for call in calls]
             rounds = [[call.seconds(n) for call, n in zip(calls, repetitions, strict=True)] for _ in range(ROUNDS)]
         return tuple(statistics.median(column) for column in zip(*rounds, strict=True))

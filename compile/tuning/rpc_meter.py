@@ -16,9 +16,9 @@ import tvm
 from tvm import rpc
 
 from compile.errors import ToolchainError
-from compile.row_kernels.kernel import RowKernel, Tiling, Vectors, scheduled
+from compile.row_kernels.kernel import RowKernel, Tiling, Vectors
 from compile.toolchain import Compiler
-from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, workload
+from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, candidates, workload
 from compile.tvm_target import tvm_target
 from isp.errors import ConfigError
 from targets.descriptions import Target
@@ -70,10 +70,9 @@ class RpcMeter:
 
     def measure(self, kernel: RowKernel, tilings: Sequence[Tiling]) -> tuple[float, ...]:
         """Median seconds of one call."""
-        names = [f"candidate_{index}" for index in range(len(tilings))]
         functions = {
-            name: scheduled(kernel, self._vectors, tiling).with_attr("global_symbol", name)
-            for name, tiling in zip(names, tilings, strict=True)
+            name: function.with_attr("global_symbol", name)
+            for name, function in candidates(kernel, self._vectors, tilings).items()
         }
         built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(self._target))
         with tempfile.TemporaryDirectory(prefix="fan-tuning-") as temporary:
@@ -82,7 +81,7 @@ class RpcMeter:
             self._session.upload(str(library))
         module, device = self._session.load_module("candidates.so"), self._session.cpu()
         arguments = self._arguments(kernel, device)
-        timers = [module.time_evaluator(name, device, number=CALLS, repeat=1) for name in names]
+        timers = [module.time_evaluator(name, device, number=CALLS, repeat=1) for name in functions]
         rounds = [[timer(*arguments).mean for timer in timers] for _ in range(ROUNDS)]
         return tuple(float(np.median(column)) for column in zip(*rounds, strict=True))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, RowKernel, Vectors
+from compile.row_kernels.kernel import COLUMNS, RowKernel, Tiling, Vectors, scheduled
 
 CHUNKS = 32
 ROWS_APART = 1 << 16
@@ -16,6 +17,8 @@ ROWS_APART = 1 << 16
 ROW_OFFSETS = tuple(ROWS_APART * n + 1024 for n in range(3))
 ROWS_VALUES = 3 * ROWS_APART + 1024
 SIDE_VALUES = ROWS_APART
+CANDIDATE = "candidate_"
+"""What the names of tilings that are measured begin with."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Workload:
     @property
     def out_values(self) -> int:
         return math.prod(self.out_shape)
+
+
+def candidates(kernel: RowKernel, vectors: Vectors, tilings: Sequence[Tiling]) -> dict[str, PrimFunc]:
+    """A kernel with each tiling, under a C name of its own."""
+    return {f"{CANDIDATE}{index}": scheduled(kernel, vectors, tiling) for index, tiling in enumerate(tilings)}
 
 
 def workload(kernel: RowKernel, vectors: Vectors) -> Workload:
