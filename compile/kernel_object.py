@@ -32,10 +32,15 @@ that links it could get either. Names of equal length take their place in the ta
 
 @dataclass(frozen=True)
 class CompiledKernels:
-    """scratch_bytes: what the hungriest kernel needs. assembly: for those who want to read it."""
+    """scratch_bytes: what the hungriest kernel needs. module: TVM's, from which the object was written."""
 
     scratch_bytes: int
-    assembly: str
+    module: tvm.runtime.Module
+
+    @property
+    def assembly(self) -> str:
+        """For those who want to read it; LLVM generates the code anew for this."""
+        return self.module.inspect_source("s")
 
 
 def compile_kernels(functions: Mapping[str, PrimFunc], target: tvm.target.Target, path: Path) -> CompiledKernels:
@@ -56,7 +61,7 @@ def compile_kernels(functions: Mapping[str, PrimFunc], target: tvm.target.Target
         for name, own_name in OWN_NAMES.items():
             content = content.replace(b"\0" + name + b"\0", b"\0" + own_name + b"\0")
         temporary.write_bytes(content)
-    return CompiledKernels(most_scratch, built.inspect_source("s"))
+    return CompiledKernels(most_scratch, built)
 
 
 def _flattened(module: IRModule, target: tvm.target.Target) -> IRModule:
