@@ -20,11 +20,12 @@ import numpy as np
 from benchmarks import command
 from denoiser.cli_arguments import add_photographs
 from denoiser.evaluation.scenes import Scene, photographs, scenes_of
-from denoiser.evaluation.scores import DARK_LEVEL, Denoise, psnr_db
+from denoiser.evaluation.scores import DARK_LEVEL, Denoise
 from isp.cfa import Cfa
 from isp.defects.detection import find_defects
 from isp.defects.replacement import replace_defects
 from isp.noise.model import NoiseModel, NoiseOrigin
+from isp.psnr import psnr_db
 from isp.stages.defective_pixels import DefectivePixels
 
 ROW_NOISE_SIGMAS = 0.1

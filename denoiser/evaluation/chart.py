@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from isp.report.results_page import shot_text
+
 WIDTH, HEIGHT = 520, 340
 LEFT, RIGHT, TOP, BOTTOM = 52, 26, 14, 50
 MOST_TICKS = 8
@@ -64,12 +66,6 @@ def legend(curves: Sequence[Curve]) -> str:
         f'<circle class="dot {curve.style}" cx="14" cy="5" r="3.5"/></svg>{escape(curve.label)}</span>'
         for curve in curves
     )
-
-
-def shot_text(shot: float) -> str:
-    """A noise level as people write it: 1e-4, 1.3e-3."""
-    digits, exponent = f"{shot:.1e}".split("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent)}"
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:

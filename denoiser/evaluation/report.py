@@ -9,16 +9,17 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from denoiser.evaluation.chart import Curve, chart, legend, shot_text
+from denoiser.evaluation.chart import Curve, chart, legend
 from denoiser.evaluation.comparison import Comparison
 from denoiser.evaluation.crops import CropRow
 from denoiser.evaluation.data_set import DataSetScores, as_cells
-from denoiser.evaluation.page import cells_table, models_section, page, section, versions_section
+from denoiser.evaluation.page import models_section, versions_section
 from denoiser.evaluation.rivals import PHOTOGRAPHS, RIVALS, measured_on, why_left_out
 from denoiser.evaluation.scenes import PEDESTAL_DN, SHOTS, WHITE_DN
 from denoiser.evaluation.score_tables import dark_bias_section, scores_section
-from denoiser.evaluation.scores import psnr_db
 from isp.atomic import replacing
+from isp.psnr import psnr_db
+from isp.report.results_page import cells_table, page, section, shot_text
 from isp.report.view import encoded_png
 
 ZOOM = 2

@@ -8,12 +8,11 @@ from html import escape
 
 import numpy as np
 
-from denoiser.evaluation.chart import shot_text
 from denoiser.evaluation.comparison import Comparison, Result
-from denoiser.evaluation.page import section
 from denoiser.evaluation.rivals import RIVALS, Rival, measured_on
 from denoiser.evaluation.scenes import SHOTS
 from denoiser.evaluation.scores import DARK_BIAS_LIMITS, DARK_LEVEL
+from isp.report.results_page import section, shot_text
 
 MEAN = "mean"
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from denoiser.evaluation.scenes import Scene
 from isp.cfa import Cfa
+from isp.psnr import psnr_db
 
 DARK_LEVEL = 0.02
 DARK_BIAS_LIMITS = (1.0, 2.2, 4.5, 12.0, 35.0)
@@ -27,12 +28,6 @@ class Score:
     rendered_psnr_db: float
     ssim: float
     dark_bias: float
-
-
-def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak 1, of images clipped to [0, 1]."""
-    error = np.clip(a, 0, 1).astype(np.float64) - np.clip(b, 0, 1)
-    return float(-10 * np.log10(np.square(error).mean() + 1e-20))
 
 
 def render(mosaic: np.ndarray, scene: Scene) -> np.ndarray:

@@ -137,7 +137,8 @@ def _denoised(
 
 
 def _psnr_and_ssim(output: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    from denoiser.evaluation.scores import psnr_db, ssim
+    from denoiser.evaluation.scores import ssim
+    from isp.psnr import psnr_db
 
     # The luma of a grey picture is the picture itself.
     return psnr_db(output, truth), ssim(*(np.repeat(mosaic[..., None], 3, 2) for mosaic in (output, truth)))

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 
 from denoiser.evaluation.candidates import Candidate, NetworkFacts
-from denoiser.evaluation.chart import Curve, chart, shot_text
+from denoiser.evaluation.chart import Curve, chart
 from denoiser.evaluation.comparison import Comparison, Result, SceneScore, compare
 from denoiser.evaluation.crops import SHOTS_SHOWN, choose_spots
 from denoiser.evaluation.document import comparison_document
 from denoiser.evaluation.report import comparison_page, write_report
 from denoiser.evaluation.rivals import NOISY_RAW_PSNR_DB
 from denoiser.evaluation.scenes import SHOTS, Photograph, photographs, scenes_of
-from denoiser.evaluation.scores import DARK_BIAS_LIMITS, Score, psnr_db
+from denoiser.evaluation.scores import DARK_BIAS_LIMITS, Score
+from isp.psnr import psnr_db
+from isp.report.results_page import shot_text
 
 NETWORK = NetworkFacts("net <1>", "ab" * 32, 1234, 2.5, (5e-5, 2e-2), 0.0)
 OTHER_NOISY = (40.0, 35.0, 30.0, 25.0, 20.0)

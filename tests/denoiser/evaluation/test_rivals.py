@@ -9,7 +9,8 @@ import pytest
 
 from denoiser.evaluation.rivals import NOISY_RAW_PSNR_DB, PHOTOGRAPHS, RIVALS, measured_on, why_left_out
 from denoiser.evaluation.scenes import SHOTS, scenes
-from denoiser.evaluation.scores import Score, by_level, psnr_db
+from denoiser.evaluation.scores import Score, by_level
+from isp.psnr import psnr_db
 
 
 def _noisy(values_db: tuple[float, ...]) -> dict[float, Score]:

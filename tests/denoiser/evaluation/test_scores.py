@@ -14,8 +14,9 @@ import pytest
 
 from denoiser.__main__ import main
 from denoiser.evaluation.scenes import SHOTS, add_noise, read_variance, scenes
-from denoiser.evaluation.scores import evaluate, psnr_db, score, ssim
+from denoiser.evaluation.scores import evaluate, score, ssim
 from isp.errors import InputError
+from isp.psnr import psnr_db
 
 
 def _blurred(mosaic: np.ndarray, *_: object) -> np.ndarray:

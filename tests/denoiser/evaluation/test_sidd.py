@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from denoiser.evaluation.scores import psnr_db
 from denoiser.evaluation.sidd import CFA_OF_PHONE, SCENES, evaluate, write_submission
 from isp.cfa import Cfa
 from isp.errors import InputError
+from isp.psnr import psnr_db
 
 scipy_io = pytest.importorskip("scipy.io")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoiser.tiling import MARGIN_PX, reflect, tiles
+from isp.tiling import MARGIN_PX, reflect, tiles
 
 
 @given(st.integers(1, 40), st.integers(0, 60))
