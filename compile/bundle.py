@@ -1,7 +1,7 @@
 """A bundle: everything an integrator links, loads and checks, in one folder.
 
 manifest.json                       what it is; comes last
-include/fan.h                       the interface
+include/fan.h, include/fan_frame.h  the interface: of tiles, and of whole frames
 src/                                the engine, and the tables of this bundle's networks
 lib/kernels.o, lib/weights.o        made by TVM's LLVM and by `elf_object`: they need no C compiler
 lib/libfan.a                        them, and the engine where a C compiler was found
@@ -26,36 +26,37 @@ import tvm
 from compile import elf_object, golden, model_tables, static_archive, tilings
 from compile.arena import arena_bytes
 from compile.fusion import fuse
-from compile.golden import GoldenSet
 from compile.kernel_object import compile_kernels
 from compile.model_tables import Specialist
 from compile.networks import SourceFamily
 from compile.relax_import import to_graph, to_relax
 from compile.report import verification_page
 from compile.row_kernels.kernel import RowKernel, Tiling, Vectors, scheduled
-from compile.toolchain import Compiler
 from compile.tuning import records
 from compile.tvm_target import tvm_target
-from compile.verification import GOLDEN, Verification
+from compile.verification import Verification
 from denoiser.network import INPUT_CHANNELS, complexity, receptive_field
 from isp.atomic import replacing
 from isp.report.sidecar import sha256
 from targets.descriptions import OperatingSystem, Precision, Target
+from targets.golden import FOLDER as GOLDEN_FOLDER
+from targets.golden import GoldenSet
+from targets.toolchain import Compiler
 
 SCHEMA = 1
-ABI = 1
+ABI = 2
 MANIFEST = "manifest.json"
 VERIFICATION, REPORT = "verification.json", "report.html"
 STATIC, SHARED = "lib/libfan.a", "lib/libfan.so"
 KERNELS, WEIGHTS = "lib/kernels.o", "lib/weights.o"
-ENGINE, TABLES = "src/fan.c", "src/fan_model.c"
-HOOKS = ("include/fan.h", ENGINE, "src/fan_model.h")
+ENGINE, TABLES = ("src/fan.c", "src/fan_frame.c"), "src/fan_model.c"
+HOOKS = ("include/fan.h", "include/fan_frame.h", *ENGINE, "src/fan_model.h")
 """Taken over from firmware_hooks."""
 TUNING = Path("build/tuning")
 """Where the user's own tuning records are kept."""
 RUNNER = Path(__file__).with_name("runner.c")
-SHOWN_WIDTHS_PX = (256, 512, 1024, 4096)
-"""Widths for which the manifest says how much memory a call needs."""
+SHOWN_WIDTHS_PX = (*range(32, 257, 32), 512, 1024, 4096)
+"""Widths for which the manifest says how much memory a call needs; it grows evenly from one to the same 256 on."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def build(request: Request, folder: Path) -> Built:
     _archive_and_link(request, folder)
     networks = request.family.networks
     golden.write(
-        folder / GOLDEN,
+        folder / GOLDEN_FOLDER,
         [GoldenSet(each.member.name, golden.make(each.network, each.header.shot_range)) for each in networks],
     )
     return Built(compiled.scratch_bytes)
@@ -147,7 +148,7 @@ def build(request: Request, folder: Path) -> Built:
 def _archive_and_link(request: Request, folder: Path) -> None:
     objects = [folder / KERNELS, folder / WEIGHTS]
     if request.compiler is not None:
-        sources = [folder / ENGINE, folder / TABLES]
+        sources = [folder / name for name in (*ENGINE, TABLES)]
         objects += request.compiler.compile_objects(sources, [folder / "include"], folder / "lib")
     static_archive.write(folder / STATIC, objects)
     if request.compiler is not None and request.target.operating_system is not OperatingSystem.NONE:

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from compile.golden import GoldenTile
 from isp.errors import ConfigError
+from targets.golden import GoldenTile
+from targets.verdict import TileRun
 
 _STATUS = {1: "FAN_BAD_ARGUMENT", 2: "FAN_BAD_SIZE", 3: "FAN_ARENA_TOO_SMALL"}
 _FAN_ERROR_EXIT = 1
@@ -31,19 +32,12 @@ _SIGNALS = {
 
 
 @dataclass(frozen=True)
-class GoldenRun:
-    """What came of one tile.
+class GoldenRun(TileRun):
+    """What came of one tile; best_s is processor time.
 
-    output: float32 [height, width], None where there is none of that size; its values may be anything. arena_bytes,
-    best_s: None where the runner did not report them; best_s is processor time. failure: why there is no output that
-    could be judged, or why it cannot be trusted; "" where nothing is wrong. evidence: the arguments, how the process
-    ended and what it said, as text. written: the bytes of the output file.
+    evidence: the arguments, how the process ended and what it said, as text. written: the bytes of the output file.
     """
 
-    output: np.ndarray | None
-    arena_bytes: int | None
-    best_s: float | None
-    failure: str
     evidence: str
     written: bytes
 

@@ -33,9 +33,9 @@ IMPORT_SIZE = 32
 """Height and width of the input that the network is traced with: the kernels take any."""
 
 
-def to_relax(network: nn.Module, channels: int) -> tvm.IRModule:
-    """The network in evaluation mode as a Relax module, its weights as constants."""
-    example = torch.zeros(1, channels, IMPORT_SIZE, IMPORT_SIZE)
+def to_relax(network: nn.Module, channels: int, size: int = IMPORT_SIZE) -> tvm.IRModule:
+    """The network in evaluation mode as a Relax module for an image of that height and width, weights as constants."""
+    example = torch.zeros(1, channels, size, size)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
         exported = torch.export.export(network.eval(), (example,))
@@ -45,6 +45,16 @@ def to_relax(network: nn.Module, channels: int) -> tvm.IRModule:
 def to_graph(module: tvm.IRModule) -> Node:
     """The output of `main`, one image in, one tensor out. Raises UnsupportedOperator."""
     return _Reader(module["main"]).output()
+
+
+def to_tensors(function: relax.Function) -> tuple[Node, ...]:
+    """What each composite function that a partition calls gives, in the order of the calls; the last is the output.
+
+    Raises UnsupportedOperator.
+    """
+    reader = _Reader(function)
+    reader.output()
+    return reader.of_composites
 
 
 def _shape(expression: relax.Expr) -> tuple[int, ...]:
@@ -66,6 +76,8 @@ class _Reader:
         self._nodes: dict[relax.Expr, Node] = {}
         self._constants: dict[relax.Expr, np.ndarray] = {}
         self._views: dict[relax.Expr, tuple[Node, str]] = {}
+        self._composites: dict[relax.Expr, relax.Function] = {}
+        self.of_composites: tuple[Node, ...] = ()
         (image,) = function.params
         self._nodes[image] = Image(self._three(image))
         self._read: Mapping[str, Callable[[relax.Expr, relax.Call], None]] = {
@@ -79,14 +91,23 @@ class _Reader:
         }
 
     def output(self) -> Node:
-        for block in self._function.body.blocks:
+        return self._read_body(self._function)
+
+    def _read_body(self, function: relax.Function) -> Node:
+        for block in function.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
-        return self._nodes[self._function.body.body]
+        return self._nodes[function.body.body]
 
     def _bind(self, variable: relax.Expr, value: relax.Expr) -> None:
         if isinstance(value, tvm.ir.Var):
             self._nodes[variable] = self._nodes[value]
+            return
+        if isinstance(value, relax.Function):
+            self._composites[variable] = value
+            return
+        if getattr(value, "op", None) in self._composites:
+            self._call(variable, self._composites[value.op], value.args)
             return
         name = getattr(getattr(value, "op", None), "name", type(value).__name__)
         if name in self._read:
@@ -96,6 +117,12 @@ class _Reader:
         else:
             known = {*(key.removeprefix("relax.") for key in self._read), *FROM_TVM}
             raise UnsupportedOperator(f"operator {name}", expected=", ".join(sorted(known)))
+
+    def _call(self, variable: relax.Expr, composite: relax.Function, arguments: Iterable[relax.Expr]) -> None:
+        for parameter, argument in zip(composite.params, arguments, strict=True):
+            self._nodes[parameter] = self._nodes[argument]
+        self._nodes[variable] = self._read_body(composite)
+        self.of_composites = (*self.of_composites, self._nodes[variable])
 
     @staticmethod
     def _three(expression: relax.Expr) -> tuple[int, int, int]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from denoiser.torch_backend import LoadedNetwork
 
 TORCH: Final = "torch"
+BACKENDS: Final = "denoiser.backends"
+"""Group of entry points for backends of other packages. NAME:ADDRESS asks for the one named NAME, which is called
+with the model's name and ADDRESS, and gives a `Backend`."""
 DEFAULT_TILE_PX = 1024
 MAX_STRENGTH: Final = 1.5
 
@@ -71,8 +74,9 @@ class Denoiser:
     model: "auto" (the specialists if they are shipped, else the universal network), a family
     ("universal", "specialists", "small"), one model's name, or the path of a weights file. Of a family,
     the member for the noise at hand is taken, and loaded when it is first needed; a single model serves
-    any noise. backend: "torch", or the folder of a bundle made by `python -m compile --target host`,
-    which holds what it was compiled from: "auto" is then all of it, and models are named, not paths.
+    any noise. backend: "torch"; the folder of a bundle made by `python -m compile --target host`, which
+    holds what it was compiled from: "auto" is then all of it, and models are named, not paths; or
+    "board:BUNDLE@URL", a bundle on a board (see `BACKENDS` for more of the kind).
     tile_px: side of PyTorch's tiles, which changes memory and time but not the result; a bundle is run in
     strips of its own. catalogue: the models that PyTorch chooses from, those that are shipped by default.
 
@@ -179,9 +183,25 @@ def _opened(model: str, backend: str, tile_px: int, catalogue: Catalogue | None)
         return TorchBackend(model, tile_px, catalogue)
     if catalogue is not None:
         raise ConfigError(f"models to choose from with the bundle {backend}", expected="those it was compiled from")
+    name, separator, address = backend.partition(":")
+    if separator and (make := _plug_in(name)) is not None:
+        return make(model, address)
     from denoiser.compiled import CompiledBackend
 
     return CompiledBackend(Path(backend), model)
+
+
+def _plug_in(name: str) -> Callable[[str, str], Backend] | None:
+    """What makes the backend that a package declares under that name, None if none does."""
+    from importlib.metadata import entry_points
+
+    for source in entry_points(group=BACKENDS, name=name):
+        try:
+            make: Callable[[str, str], Backend] = source.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"denoiser backend {name!r} ({source.value}) is broken: {error}") from error
+        return make
+    return None
 
 
 def _part_of_the_way(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:

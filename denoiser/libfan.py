@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +14,11 @@ import numpy as np
 from denoiser.denoise import NoisePerColour
 from isp.errors import InputError
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 ARENA_ALIGNMENT_BYTES: Final = 64
-STATUS: Final = ("FAN_OK", "FAN_BAD_ARGUMENT", "FAN_BAD_SIZE", "FAN_ARENA_TOO_SMALL")
+MOST_PARTS: Final = 16
+"""Threads that can share one tile."""
+STATUS: Final = ("FAN_OK", "FAN_BAD_ARGUMENT", "FAN_BAD_SIZE", "FAN_ARENA_TOO_SMALL", "FAN_STOPPED")
 REMEDY: Final = "make the bundle with `python -m compile --target host`"
 
 
@@ -23,6 +26,36 @@ class _Noise(ctypes.Structure):
     """fan_noise."""
 
     _fields_ = (("shot", ctypes.c_float * 3), ("read", ctypes.c_float * 3))
+
+
+class _Team(ctypes.Structure):
+    """fan_team: where the parts of a call see what the others do."""
+
+    _fields_ = (("give_way", ctypes.c_void_p), ("groups", ctypes.c_uint32 * (MOST_PARTS * 16)))
+
+
+def _new_team() -> _Team:
+    give_way = getattr(ctypes.CDLL(None), "sched_yield", None)
+    return _Team(ctypes.cast(give_way, ctypes.c_void_p) if give_way else None)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tile that `parts` threads denoise together, each by `Library.run_part`.
+
+    tile: RGGB mosaic float32 [H, W], contiguous, black 0, white 1, H and W multiples of 16; at the latest when its
+    last part begins. clean: the same, filled when all parts have ended; what lies within the halo of its edges
+    is not to be used. arena: uint8, contiguous, `Library.arena_bytes` at least, aligned to
+    ARENA_ALIGNMENT_BYTES, of no other call.
+    """
+
+    specialist: int
+    noise: NoisePerColour
+    tile: np.ndarray
+    clean: np.ndarray
+    arena: np.ndarray
+    parts: int
+    _team: _Team = field(default_factory=_new_team)
 
 
 class Library:
@@ -50,11 +83,12 @@ class Library:
         if version != ABI_VERSION:
             raise InputError(f"{self.path}: ABI version {version}", expected=str(ABI_VERSION), remedy=REMEDY)
         self._halo = self._function("fan_halo", uint32, uint32)
-        self._arena_bytes = self._function("fan_arena_bytes", size, uint32, uint32, uint32)
-        self._run = self._function(
-            "fan_run",
+        self._arena_bytes = self._function("fan_arena_bytes_of_parts", size, uint32, uint32, uint32, uint32)
+        self._run_part = self._function(
+            "fan_run_part",
             ctypes.c_int32,
             *(uint32, ctypes.POINTER(_Noise), pointer, size, pointer, size, uint32, uint32, pointer, size),
+            *(uint32, uint32, ctypes.POINTER(_Team)),
         )
         name = self._function("fan_specialist_name", ctypes.c_char_p, uint32)
         specialist_count = int(self._function("fan_specialist_count", uint32)())
@@ -64,34 +98,31 @@ class Library:
         """Pixels of the mosaic around a tile that may influence it."""
         return int(self._halo(specialist))
 
-    def arena_bytes(self, specialist: int, height: int, width: int) -> int:
-        """Scratch memory that `run` needs for a tile. Raises InputError for a size it can't run."""
-        size_bytes = int(self._arena_bytes(specialist, width, height))
+    def arena_bytes(self, specialist: int, height: int, width: int, parts: int) -> int:
+        """Scratch memory that a tile's parts need together. Raises InputError for a size it can't run."""
+        size_bytes = int(self._arena_bytes(specialist, width, height, parts))
         if not size_bytes:
-            raise InputError(f"{self.path}: no tiles of {width} x {height} px", expected="any multiples of 16")
+            raise InputError(
+                f"{self.path}: no tiles of {width} x {height} px in {parts} parts",
+                expected=f"any multiples of 16, at most {MOST_PARTS} parts",
+            )
         return size_bytes
 
-    def run(self, specialist: int, noise: NoisePerColour, tile: np.ndarray, arena: np.ndarray) -> np.ndarray:
-        """A tile denoised, as a new array; what lies within the halo of its edges is not to be used.
-
-        tile: RGGB mosaic float32 [H, W], contiguous, black 0, white 1, H and W multiples of 16. arena: uint8,
-        contiguous, `arena_bytes` at least, aligned to ARENA_ALIGNMENT_BYTES, of no other thread.
-        """
-        height, width = tile.shape
-        clean = np.empty_like(tile)
-        told = _Noise(noise.shot, noise.read)
-        status = self._run(
-            *(specialist, told, tile.ctypes.data, width, clean.ctypes.data, width, width, height),
-            *(arena.ctypes.data, arena.nbytes),
+    def run_part(self, call: Call, part: int) -> None:
+        """One of the parts of a call, 0 to call.parts - 1; all are to be called, best at once."""
+        height, width = call.tile.shape
+        told = _Noise(call.noise.shot, call.noise.read)
+        status = self._run_part(
+            *(call.specialist, told, call.tile.ctypes.data, width, call.clean.ctypes.data, width, width, height),
+            *(call.arena.ctypes.data, call.arena.nbytes, part, call.parts, call._team),
         )
         if status:
             reason = STATUS[status] if 0 < status < len(STATUS) else str(status)
             raise InputError(
-                f"{self.path}: fan_run gave {reason} for a tile of {width} x {height} px",
+                f"{self.path}: fan_run_part gave {reason} for a tile of {width} x {height} px",
                 expected=STATUS[0],
                 remedy=REMEDY,
             )
-        return clean
 
     def _function(self, name: str, result: type[Any], *arguments: type[Any]) -> Callable[..., Any]:
         try:

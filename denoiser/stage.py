@@ -33,7 +33,8 @@ class DenoiseParameters(Parameters):
     backend: str = Field(
         "torch",
         min_length=1,
-        description="torch, or the folder of a bundle made by `python -m compile --target host`",
+        description="torch; the folder of a bundle made by `python -m compile --target host`; or board:BUNDLE@URL, a "
+        "bundle on a board, such as board:build/arm64@ssh:pi@camera",
     )
     tile_px: int = Field(1024, ge=16, le=16384, description="side of torch's tiles: memory and speed, not the result")
 

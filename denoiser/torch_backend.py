@@ -16,9 +16,9 @@ from denoiser.models import Catalogue, Choice, Member
 from denoiser.network import FeatureAlignNetwork, receptive_field
 from denoiser.normalisation import apply_residual, network_input
 from denoiser.packing import pack, unpack
-from denoiser.tiling import Tile, tiles
 from denoiser.weights_file import WeightsHeader
 from isp.cfa import Cfa
+from isp.tiling import Tile, tiles
 
 log = logging.getLogger(__name__)
 

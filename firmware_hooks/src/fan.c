@@ -17,26 +17,10 @@
 #define RESIDUAL_SIGMAS 4.0f
 
 #define COLUMNS_MULTIPLE (2u * FAN_COLUMNS)
+/* Some ten microseconds: more than parts are apart while each has a core. */
+#define SPINS_BEFORE_YIELD 1000u
 
 static const uint8_t colour_of_plane[FAN_PLANES] = {0u, 1u, 1u, 2u};
-
-/* The network's constants of one noise model. */
-typedef struct {
-    float stabilise[FAN_STABILISE_CONSTANTS * FAN_IMAGE_CHANNELS_MAX];
-    float restore[2][2 * FAN_RESTORE_CONSTANTS];
-} noise_constants;
-
-/* One call: where everything lies in the arena, in values from its start; scratch comes first. */
-typedef struct {
-    const fan_network *network;
-    const uint8_t *weights;
-    uint8_t *arena;
-    size_t zeros;
-    size_t starts[FAN_RINGS_MAX];
-    size_t pitches[FAN_RINGS_MAX]; /* from one row to the next */
-    uint32_t width;
-    uint32_t height;
-} run_state;
 
 static size_t rounded(size_t value, size_t multiple) { return (value + multiple - 1u) / multiple * multiple; }
 
@@ -49,23 +33,28 @@ static size_t row_values(const fan_ring *ring, uint32_t width)
     return (rounded(columns_of(width, ring->scale), COLUMNS_MULTIPLE) + 2u) * ring->channels;
 }
 
-/* Lays out the arena; returns its size in bytes. */
-static size_t lay_out(run_state *run)
+static size_t scratch_bytes(const fan_network *network) { return rounded(network->scratch_bytes, FAN_ARENA_ALIGNMENT); }
+
+/* Lays out the arena, places being values from its start: scratch of the first part, zeros, rings. Returns the size of
+ * that in bytes; the other parts' scratch follows. */
+static size_t lay_out(fan_call *call)
 {
-    const fan_network *network = run->network;
+    const fan_network *network = call->network;
     const size_t alignment = FAN_ARENA_ALIGNMENT / network->value_bytes;
     size_t widest = 0u;
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
-        const size_t row = row_values(&network->rings[i], run->width);
+        const size_t row = row_values(&network->rings[i], call->width);
         widest = row > widest ? row : widest;
     }
-    run->zeros = rounded(network->scratch_bytes, FAN_ARENA_ALIGNMENT) / network->value_bytes;
-    size_t place = run->zeros + rounded(widest, alignment);
+    size_t place = scratch_bytes(network) / network->value_bytes;
+    call->zeros = (uint32_t)place;
+    place += rounded(widest, alignment);
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
         const fan_ring *ring = &network->rings[i];
-        run->starts[i] = place;
-        run->pitches[i] = row_values(ring, run->width);
-        place += rounded(run->pitches[i] * ring->capacity, alignment);
+        const size_t pitch = row_values(ring, call->width);
+        call->ring_starts[i] = (uint32_t)place;
+        call->ring_pitches[i] = (uint32_t)pitch;
+        place += rounded(pitch * ring->capacity, alignment);
     }
     return place * network->value_bytes;
 }
@@ -104,13 +93,19 @@ uint32_t fan_halo(uint32_t specialist)
 
 size_t fan_arena_bytes(uint32_t specialist, uint32_t width, uint32_t height)
 {
-    if (specialist >= fan_specialists_count || !size_is_possible(width, height)) {
+    return fan_arena_bytes_of_parts(specialist, width, height, 1u);
+}
+
+size_t fan_arena_bytes_of_parts(uint32_t specialist, uint32_t width, uint32_t height, uint32_t parts)
+{
+    if (specialist >= fan_specialists_count || !size_is_possible(width, height) || parts == 0u ||
+        parts > FAN_PARTS_MOST) {
         return 0u;
     }
-    run_state run = {0};
-    run.network = fan_specialists[specialist].network;
-    run.width = width;
-    return lay_out(&run);
+    fan_call call;
+    call.network = fan_specialists[specialist].network;
+    call.width = width;
+    return lay_out(&call) + (parts - 1u) * scratch_bytes(call.network);
 }
 
 static void clear(uint8_t *bytes, size_t count)
@@ -157,10 +152,11 @@ static double decimal_logarithm(double value)
 
 static float larger(float a, float b) { return a > b ? a : b; }
 
-static noise_constants constants_of(const fan_noise *noise, uint32_t channels)
+/* The network's constants of one noise model. */
+static void set_constants(fan_call *call, const fan_noise *noise)
 {
-    noise_constants made;
-    float *shot = made.stabilise;
+    const uint32_t channels = call->network->rings[0].channels;
+    float *shot = call->stabilise;
     float *zero = shot + channels;
     float *zero_squared = zero + channels;
     float *per_zero = zero_squared + channels;
@@ -183,52 +179,211 @@ static noise_constants constants_of(const fan_noise *noise, uint32_t channels)
         per_zero[plane] = 1.0f / zero[plane];
         scale[plane] = 1.0f / STABILISED_SCALE;
         level += larger(told_shot, SHOT_FLOOR) / (float)FAN_PLANES;
-        float *restore = made.restore[plane / 2u] + plane % 2u;
+        float *restore = call->restore[plane / 2u] + plane % 2u;
         restore[0] = RESIDUAL_SIGMAS * RESIDUAL_SIGMAS * true_shot / excess;
         restore[2] = RESIDUAL_SIGMAS * RESIDUAL_SIGMAS * true_read / excess;
         restore[4] = -DEEPEST_SIGMAS * zero[plane];
     }
     offset[FAN_PLANES] = (float)(0.5 * decimal_logarithm((double)level) + 1.5);
-    return made;
 }
 
 /* Where the first column of a ring's row lies, in values from the arena's start. */
-static int32_t row_at(const run_state *run, uint8_t index, int32_t row)
+static int32_t row_at(const fan_call *call, uint8_t index, int32_t row)
 {
-    const fan_ring *ring = &run->network->rings[index];
-    const int32_t rows = (int32_t)((run->height / 2u) >> ring->scale);
+    const fan_ring *ring = &call->network->rings[index];
+    const int32_t rows = (int32_t)((call->height / 2u) >> ring->scale);
     if (row < 0 || row >= rows) {
-        return (int32_t)(run->zeros + ring->channels);
+        return (int32_t)(call->zeros + ring->channels);
     }
-    const size_t place = (size_t)((uint32_t)row % ring->capacity);
-    return (int32_t)(run->starts[index] + place * run->pitches[index] + ring->channels);
+    const uint32_t place = (uint32_t)row % ring->capacity;
+    return (int32_t)(call->ring_starts[index] + place * call->ring_pitches[index] + ring->channels);
 }
 
-static uint8_t *pointer_to(const run_state *run, int32_t place)
+static uint8_t *pointer_to(const fan_call *call, int32_t place)
 {
-    return run->arena + (size_t)place * run->network->value_bytes;
+    return call->arena + (size_t)place * call->network->value_bytes;
 }
 
-static void make_row(const run_state *run, const fan_step *step, int32_t row)
+static const float *in_row(const fan_call *call, uint32_t y) { return call->in + y % call->in_rows * call->in_stride; }
+
+static float *out_row(const fan_call *call, uint32_t y) { return call->out + y % call->out_rows * call->out_stride; }
+
+/* Tells the core that it waits for another. */
+static void pause_core(void)
 {
-    const size_t value_bytes = run->network->value_bytes;
-    const fan_ring *target = &run->network->rings[step->target];
-    const uint32_t columns = columns_of(run->width, target->scale);
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* longer than `yield` */
+#endif
+}
+
+/* Parts share the work phase by phase: a phase is a step's rows of one turn, cut into as many groups of columns as there
+ * are parts. Each part takes its own group first, then those that nobody has taken yet. So a part that its core has
+ * left for other work holds up the others with the group in its hands at most, and one that comes late finds
+ * everything done. What a group's line in the team says: */
+enum { CLAIMED = 0, DONE = 1 }; /* the last phase that a part took it for; phases that are done */
+
+/* Returns when all phases so far are done; what was written in them is then there. */
+static void wait_for_all(const fan_call *call)
+{
+    const fan_team *team = call->team;
+    for (uint32_t group = 0u; group < call->parts; ++group) {
+        const uint32_t *done = &team->groups[group][DONE];
+        for (uint32_t waited = 0u; __atomic_load_n(done, __ATOMIC_ACQUIRE) < call->phase; ++waited) {
+            if (waited < SPINS_BEFORE_YIELD || team->yield == NULL) {
+                pause_core();
+            } else {
+                (void)team->yield();
+            }
+        }
+    }
+}
+
+/* Begins a phase that reads and writes those rings, which are bits. Waits for the phases before it only where one that
+ * may not be done yet writes what this one uses, or still reads what this one writes. */
+static void begin_phase(fan_call *call, uint64_t read, uint64_t written)
+{
+    if (call->parts > 1u &&
+        ((call->rings_written & (read | written)) != 0u || (call->rings_read & written) != 0u)) {
+        wait_for_all(call);
+        call->rings_read = 0u;
+        call->rings_written = 0u;
+    }
+    call->rings_read |= read;
+    call->rings_written |= written;
+    ++call->phase;
+    call->tried = 0u;
+}
+
+/* Takes the next group of a phase for this part, the one before being done; zero if there are no more. */
+static int take_group(fan_call *call)
+{
+    if (call->parts == 1u) {
+        return call->tried++ == 0u;
+    }
+    if (call->holds_group != 0u) {
+        (void)__atomic_add_fetch(&call->team->groups[call->group][DONE], 1u, __ATOMIC_RELEASE);
+        call->holds_group = 0u;
+    }
+    while (call->tried < call->parts) {
+        call->group = (call->part + call->tried) % call->parts;
+        ++call->tried;
+        uint32_t before = call->phase - 1u;
+        if (__atomic_compare_exchange_n(&call->team->groups[call->group][CLAIMED], &before, call->phase, 0,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            call->holds_group = 1u;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t ring_bit(uint8_t index) { return index == FAN_NONE ? 0u : (uint64_t)1u << index; }
+
+typedef struct {
+    uint32_t first;
+    uint32_t end;
+} span;
+
+/* The chunks of one row, `index` of the `rows` of a turn, that belong to the call's group. The chunks of all rows are
+ * dealt out column by column, so that groups differ by one chunk in all, and mostly need what the same group made. */
+static span own_chunks(const fan_call *call, uint32_t chunks, uint32_t index, uint32_t rows)
+{
+    const uint32_t all = chunks * rows;
+    const uint32_t before_next_column = rows - 1u - index;
+    const uint32_t from = all * call->group / call->parts;
+    const uint32_t to = all * (call->group + 1u) / call->parts;
+    const span own = {(from + before_next_column) / rows, (to + before_next_column) / rows};
+    return own;
+}
+
+/* Rows of a turn that there are: `count` of them from `first` on, as far as they lie within 0 to `all`. */
+static span rows_of_turn(int32_t first, int32_t count, int32_t all)
+{
+    const int32_t end = first + count < all ? first + count : all;
+    span rows = {0u, 0u};
+    rows.first = first > 0 ? (uint32_t)first : 0u;
+    rows.end = end > 0 ? (uint32_t)end : 0u;
+    return rows;
+}
+
+static void make_row(const fan_call *call, const fan_step *step, int32_t row, uint32_t index, uint32_t row_count)
+{
+    const size_t value_bytes = call->network->value_bytes;
+    const fan_ring *source = &call->network->rings[step->source];
+    const fan_ring *target = &call->network->rings[step->target];
+    const uint32_t columns = columns_of(call->width, target->scale);
+    const uint32_t in_chunk = FAN_COLUMNS * step->spread;
+    const uint32_t chunks = (columns + in_chunk - 1u) / in_chunk;
+    const span own = own_chunks(call, chunks, index, row_count);
+    if (own.first >= own.end) {
+        return;
+    }
+    const uint32_t column = own.first * in_chunk;
+    const uint32_t source_column = source->scale < target->scale ? column * 2u : column / step->spread;
     const int32_t first = ((row * (int32_t)step->multiply) >> step->shift) + step->origin;
     int32_t rows[3];
     for (int32_t i = 0; i < 3; ++i) {
-        rows[i] = row_at(run, step->source, first + (i < (int32_t)step->count ? i : 0));
+        rows[i] = row_at(call, step->source, first + (i < (int32_t)step->count ? i : 0)) +
+                  (int32_t)(source_column * source->channels);
     }
-    const uint8_t *side = step->side == FAN_NONE ? run->arena : pointer_to(run, row_at(run, step->side, row));
-    uint8_t *out = pointer_to(run, row_at(run, step->target, row));
-    const uint32_t in_chunk = FAN_COLUMNS * step->spread;
-    const uint32_t chunks = (columns + in_chunk - 1u) / in_chunk;
-    const size_t weights = ((row & 1) != 0 ? step->odd_row_weights : step->weights) * value_bytes;
-    (void)step->kernel(run->arena, rows[0], rows[1], rows[2], side, run->weights + weights, (int32_t)chunks, out,
-                       run->arena);
-    /* What the last chunk made beyond the tile's edge must be zero for those who look there. */
+    const uint8_t *side = call->arena;
+    if (step->side != FAN_NONE) {
+        const uint32_t side_channels = call->network->rings[step->side].channels;
+        side = pointer_to(call, row_at(call, step->side, row) + (int32_t)(column * side_channels));
+    }
     const size_t pixel_bytes = target->channels * value_bytes;
-    clear(out + columns * pixel_bytes, (chunks * in_chunk - columns) * pixel_bytes);
+    uint8_t *out = pointer_to(call, row_at(call, step->target, row));
+    const size_t weights = ((row & 1) != 0 ? step->odd_row_weights : step->weights) * value_bytes;
+    (void)step->kernel(call->arena, rows[0], rows[1], rows[2], side, call->weights + weights,
+                       (int32_t)(own.end - own.first), out + column * pixel_bytes, call->scratch);
+    if (own.end == chunks) {
+        /* What the last chunk made beyond the tile's edge must be zero for those who look there. */
+        clear(out + columns * pixel_bytes, (chunks * in_chunk - columns) * pixel_bytes);
+    }
+}
+
+static void stabilise_rows(const fan_call *call, span rows, uint32_t chunks)
+{
+    for (uint32_t y = rows.first; y < rows.end; ++y) {
+        const span own = own_chunks(call, chunks, y - rows.first, rows.end - rows.first);
+        if (own.first < own.end) {
+            const uint32_t column = own.first * FAN_COLUMNS;
+            const int32_t row = row_at(call, 0u, (int32_t)y) + (int32_t)(column * call->network->rings[0].channels);
+            (void)call->network->stabilise(in_row(call, 2u * y) + 2u * column, 0, (int32_t)call->in_stride, 0,
+                                           call->arena, call->stabilise, (int32_t)(own.end - own.first),
+                                           pointer_to(call, row), call->scratch);
+        }
+    }
+}
+
+static void restore_rows(const fan_call *call, span rows, uint32_t chunks)
+{
+    const uint8_t answer = call->network->answer;
+    for (uint32_t y = rows.first; y < rows.end; ++y) {
+        const span own = own_chunks(call, chunks, y - rows.first, rows.end - rows.first);
+        if (own.first < own.end) {
+            const uint32_t column = own.first * FAN_COLUMNS;
+            const int32_t row =
+                row_at(call, answer, (int32_t)y) + (int32_t)(column * call->network->rings[answer].channels);
+            for (uint32_t half = 0u; half < 2u; ++half) {
+                (void)call->network->restore(in_row(call, 2u * y + half) + 2u * column, 0, 0, 0,
+                                             pointer_to(call, row + 2 * (int32_t)half), call->restore[half],
+                                             (int32_t)(own.end - own.first), out_row(call, 2u * y + half) + 2u * column,
+                                             call->scratch);
+            }
+        }
+    }
+}
+
+static void copy_rows(const fan_call *call, span rows)
+{
+    for (uint32_t y = 2u * rows.first; y < 2u * rows.end; ++y) {
+        for (uint32_t x = call->group; x < call->width; x += call->parts) {
+            out_row(call, y)[x] = in_row(call, y)[x];
+        }
+    }
 }
 
 static int noise_is_possible(const fan_noise *noise)
@@ -250,67 +405,147 @@ static int there_is_noise(const fan_noise *noise)
     return sum > 0.0f;
 }
 
-fan_status fan_run(uint32_t specialist, const fan_noise *noise, const float *in, size_t in_stride, float *out,
-                   size_t out_stride, uint32_t width, uint32_t height, void *arena, size_t arena_bytes)
+fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *noise, const float *in,
+                          size_t in_stride, float *out, size_t out_stride, uint32_t width, uint32_t height, void *arena,
+                          size_t arena_bytes, uint32_t part, uint32_t parts, fan_team *team)
 {
+    if (call == NULL) {
+        return FAN_BAD_ARGUMENT;
+    }
+    call->start = 0u;
+    call->end = 0u;
     if (specialist >= fan_specialists_count || noise == NULL || in == NULL || out == NULL || arena == NULL ||
         (uintptr_t)arena % FAN_ARENA_ALIGNMENT != 0u || in_stride < width || out_stride < width ||
-        !noise_is_possible(noise)) {
+        !noise_is_possible(noise) || parts == 0u || parts > FAN_PARTS_MOST || part >= parts ||
+        (team == NULL && parts > 1u)) {
         return FAN_BAD_ARGUMENT;
     }
     if (!size_is_possible(width, height)) {
         return FAN_BAD_SIZE;
     }
-    if (arena_bytes < fan_arena_bytes(specialist, width, height)) {
+    if (arena_bytes < fan_arena_bytes_of_parts(specialist, width, height, parts)) {
         return FAN_ARENA_TOO_SMALL;
     }
-    if (!there_is_noise(noise)) {
-        for (uint32_t y = 0u; y < height; ++y) {
-            for (uint32_t x = 0u; x < width; ++x) {
-                out[y * out_stride + x] = in[y * in_stride + x];
-            }
-        }
+    const fan_network *network = fan_specialists[specialist].network;
+    call->network = there_is_noise(noise) ? network : NULL;
+    call->weights = fan_specialists[specialist].weights;
+    call->in = in;
+    call->out = out;
+    call->in_stride = in_stride;
+    call->out_stride = out_stride;
+    call->in_rows = height;
+    call->out_rows = height;
+    call->width = width;
+    call->height = height;
+    call->arena = arena;
+    call->part = part;
+    call->parts = parts;
+    call->team = team;
+    call->group = 0u;
+    call->holds_group = 0u;
+    call->phase = 0u;
+    call->rings_read = 0u;
+    call->rings_written = 0u;
+    call->per_turn = 1u << network->coarsest;
+    call->lag = call->network == NULL ? 0u : network->rings[network->answer].lag;
+    call->end = height / 2u + call->lag;
+    if (call->network == NULL) {
         return FAN_OK;
     }
+    const size_t shared_bytes = lay_out(call);
+    call->scratch = part == 0u ? call->arena : call->arena + shared_bytes + (part - 1u) * scratch_bytes(network);
+    const size_t lines = shared_bytes / FAN_ARENA_ALIGNMENT;
+    begin_phase(call, 0u, ~(uint64_t)0u);
+    while (take_group(call)) {
+        const size_t first = lines * call->group / parts * FAN_ARENA_ALIGNMENT;
+        clear(call->arena + first, lines * (call->group + 1u) / parts * FAN_ARENA_ALIGNMENT - first);
+    }
+    set_constants(call, noise);
+    return FAN_OK;
+}
 
-    const fan_network *network = fan_specialists[specialist].network;
-    run_state run = {0};
-    run.network = network;
-    run.weights = fan_specialists[specialist].weights;
-    run.arena = arena;
-    run.width = width;
-    run.height = height;
-    clear(run.arena, lay_out(&run));
-
-    const noise_constants constants = constants_of(noise, network->rings[0].channels);
-    const int32_t chunks = (int32_t)(columns_of(width, 0u) / FAN_COLUMNS);
-    const int32_t per_turn = 1 << network->coarsest;
-    const int32_t rows = (int32_t)(height / 2u);
-    const fan_ring *answer = &network->rings[network->answer];
-    for (int32_t start = 0; start < rows + answer->lag; start += per_turn) {
-        for (int32_t y = start; y < start + per_turn && y < rows; ++y) {
-            (void)network->stabilise(in + (size_t)y * 2u * in_stride, 0, (int32_t)in_stride, 0, run.arena,
-                                     constants.stabilise, chunks, pointer_to(&run, row_at(&run, 0u, y)), run.arena);
+int fan_advance(fan_call *call)
+{
+    if (call->start >= call->end) {
+        return 0;
+    }
+    const fan_network *network = call->network;
+    const int32_t start = (int32_t)call->start;
+    const int32_t per_turn = (int32_t)call->per_turn;
+    const int32_t rows = (int32_t)(call->height / 2u);
+    const span answered = rows_of_turn(start - (int32_t)call->lag, per_turn, rows);
+    call->start += call->per_turn;
+    if (network == NULL) {
+        begin_phase(call, 0u, 0u);
+        while (take_group(call)) {
+            copy_rows(call, answered);
         }
-        for (uint8_t i = 0u; i < network->step_count; ++i) {
-            const fan_step *step = &network->steps[i];
-            const fan_ring *target = &network->rings[step->target];
-            const int32_t first = (start >> target->scale) - (int32_t)target->lag;
-            const int32_t end = first + (per_turn >> target->scale);
-            const int32_t all = rows >> target->scale;
-            for (int32_t y = first < 0 ? 0 : first; y < end && y < all; ++y) {
-                make_row(&run, step, y);
-            }
+        return call->start < call->end;
+    }
+    const uint32_t chunks = columns_of(call->width, 0u) / FAN_COLUMNS;
+    const span new_rows = rows_of_turn(start, per_turn, rows);
+    if (new_rows.first < new_rows.end) {
+        begin_phase(call, 0u, ring_bit(0u));
+        while (take_group(call)) {
+            stabilise_rows(call, new_rows, chunks);
         }
-        const int32_t first = start - (int32_t)answer->lag;
-        for (int32_t y = first < 0 ? 0 : first; y < first + per_turn && y < rows; ++y) {
-            const int32_t row = row_at(&run, network->answer, y);
-            for (int32_t half = 0; half < 2; ++half) {
-                const size_t line = (size_t)y * 2u + (size_t)half;
-                (void)network->restore(in + line * in_stride, 0, 0, 0, pointer_to(&run, row + 2 * half),
-                                       constants.restore[half], chunks, out + line * out_stride, run.arena);
+    }
+    for (uint8_t i = 0u; i < network->step_count; ++i) {
+        const fan_step *step = &network->steps[i];
+        const fan_ring *target = &network->rings[step->target];
+        const span made = rows_of_turn((start >> target->scale) - (int32_t)target->lag, per_turn >> target->scale,
+                                       rows >> target->scale);
+        if (made.first < made.end) {
+            begin_phase(call, ring_bit(step->source) | ring_bit(step->side), ring_bit(step->target));
+            while (take_group(call)) {
+                for (uint32_t y = made.first; y < made.end; ++y) {
+                    make_row(call, step, (int32_t)y, y - made.first, made.end - made.first);
+                }
             }
         }
     }
-    return FAN_OK;
+    if (answered.first < answered.end) {
+        begin_phase(call, ring_bit(network->answer), 0u);
+        while (take_group(call)) {
+            restore_rows(call, answered, chunks);
+        }
+    }
+    return call->start < call->end;
+}
+
+uint32_t fan_rows_done(const fan_call *call)
+{
+    if (call->end == 0u) {
+        return 0u;
+    }
+    const span rows = rows_of_turn(0, (int32_t)call->start - (int32_t)call->lag, (int32_t)(call->height / 2u));
+    return 2u * rows.end;
+}
+
+fan_status fan_begin(fan_call *call, uint32_t specialist, const fan_noise *noise, const float *in, size_t in_stride,
+                     float *out, size_t out_stride, uint32_t width, uint32_t height, void *arena, size_t arena_bytes)
+{
+    return fan_begin_part(call, specialist, noise, in, in_stride, out, out_stride, width, height, arena, arena_bytes,
+                          0u, 1u, NULL);
+}
+
+fan_status fan_run_part(uint32_t specialist, const fan_noise *noise, const float *in, size_t in_stride, float *out,
+                        size_t out_stride, uint32_t width, uint32_t height, void *arena, size_t arena_bytes,
+                        uint32_t part, uint32_t parts, fan_team *team)
+{
+    fan_call call;
+    const fan_status status = fan_begin_part(&call, specialist, noise, in, in_stride, out, out_stride, width, height,
+                                             arena, arena_bytes, part, parts, team);
+    if (status == FAN_OK) {
+        while (fan_advance(&call) != 0) {
+        }
+    }
+    return status;
+}
+
+fan_status fan_run(uint32_t specialist, const fan_noise *noise, const float *in, size_t in_stride, float *out,
+                   size_t out_stride, uint32_t width, uint32_t height, void *arena, size_t arena_bytes)
+{
+    return fan_run_part(specialist, noise, in, in_stride, out, out_stride, width, height, arena, arena_bytes, 0u, 1u,
+                        NULL);
 }

@@ -8,11 +8,6 @@
 #define FAN_PLANES 4u
 /* Columns of a chunk. */
 #define FAN_COLUMNS 8u
-/* What the engine is made for at most; the compiler refuses more. */
-#define FAN_IMAGE_CHANNELS_MAX 16u
-#define FAN_RINGS_MAX 64u
-#define FAN_STABILISE_CONSTANTS 6u
-#define FAN_RESTORE_CONSTANTS 3u
 
 /* Values are float or, in half precision, two bytes each; the mosaic's are always float.
  * rowN: where an input row's first column lies, in values from rows; a border column precedes it. chunks:
@@ -45,7 +40,7 @@ typedef struct {
 } fan_step;
 
 /* rings[0] is the stabilised mosaic. coarsest: the scale whose rows are one turn apart. */
-typedef struct {
+typedef struct fan_network {
     const fan_ring *rings;
     const fan_step *steps;
     fan_kernel stabilise;

@@ -48,7 +48,8 @@ class MadeBundle:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> MadeBundle:
-    from compile import bundle, golden, networks, toolchain
+    from compile import bundle, golden, networks
+    from targets import toolchain
     from targets.descriptions import Precision, load
 
     folder = tmp_path_factory.mktemp("bundle") / "host"

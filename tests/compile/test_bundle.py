@@ -19,7 +19,6 @@ from compile.bundle import Built, Request
 from compile.elf_object import defined_symbols
 from compile.golden_run import run_tile
 from compile.networks import SourceFamily, SourceNetwork, load
-from compile.toolchain import find_compiler
 from compile.verification import verify
 from denoiser import bundle as denoiser_bundle
 from denoiser import weights_file
@@ -28,10 +27,13 @@ from denoiser.network import complexity, receptive_field
 from isp.report.sidecar import sha256
 from targets.descriptions import Precision, Target
 from targets.descriptions import load as load_target
+from targets.golden import PARTS, read
+from targets.toolchain import find_compiler
 from tests.compile.compiled_kernels import c_compiler
 from tests.compile.conftest import SHOT_RANGE
 
 HOOKS = Path(str(files("firmware_hooks")))
+TAKEN_OVER = ("include/fan.h", "include/fan_frame.h", "src/fan.c", "src/fan_frame.c", "src/fan_model.h")
 BORDER = 1e-3
 
 
@@ -70,22 +72,22 @@ def names_in(folder: Path) -> set[str]:
 
 def test_what_lies_in_it(pair: tuple[Request, Path, Built]) -> None:
     _, folder, _ = pair
-    tiles = {f"golden/{n}/{tile}.{part}.f32" for n in (0, 1) for tile in ("smallest", "short") for part in golden.PARTS}
-    sources = {"include/fan.h", "src/fan.c", "src/fan_model.c", "src/fan_model.h"}
-    objects = {f"lib/{name}.o" for name in ("kernels", "weights", "fan", "fan_model")}
+    tiles = {f"golden/{n}/{tile}.{part}.f32" for n in (0, 1) for tile in ("smallest", "short") for part in PARTS}
+    sources = {*TAKEN_OVER, "src/fan_model.c"}
+    objects = {f"lib/{name}.o" for name in ("kernels", "weights", "fan", "fan_frame", "fan_model")}
     libraries = {"lib/libfan.a", "lib/libfan.so"}
     assert names_in(folder) == {"manifest.json", "golden/index.json"} | sources | objects | libraries | tiles
 
 
 def test_the_engine_s_sources_are_taken_over(pair: tuple[Request, Path, Built]) -> None:
-    for name in ("include/fan.h", "src/fan.c", "src/fan_model.h"):
+    for name in TAKEN_OVER:
         assert (pair[1] / name).read_bytes() == (HOOKS / name).read_bytes()
 
 
 def test_the_archive_holds_the_objects(pair: tuple[Request, Path, Built], tmp_path: Path) -> None:
     archive = pair[1] / "lib" / "libfan.a"
     listed = subprocess.run(["ar", "t", archive], capture_output=True, text=True, check=True).stdout.split()
-    assert sorted(listed) == ["fan.o", "fan_model.o", "kernels.o", "weights.o"]
+    assert sorted(listed) == ["fan.o", "fan_frame.o", "fan_model.o", "kernels.o", "weights.o"]
     subprocess.run(["ar", "x", archive], cwd=tmp_path, check=True)
     for name in listed:
         assert (tmp_path / name).read_bytes() == (pair[1] / "lib" / name).read_bytes()
@@ -94,7 +96,7 @@ def test_the_archive_holds_the_objects(pair: tuple[Request, Path, Built], tmp_pa
 def test_its_sources_are_the_library_s(pair: tuple[Request, Path, Built], tmp_path: Path) -> None:
     """Whoever compiles `src/` with the objects made without a compiler gets the same library."""
     folder = pair[1]
-    sources = [folder / "src" / "fan.c", folder / "src" / "fan_model.c"]
+    sources = [folder / "src" / name for name in ("fan.c", "fan_frame.c", "fan_model.c")]
     objects = [folder / "lib" / "kernels.o", folder / "lib" / "weights.o"]
     library = tmp_path / "libfan.so"
     command = [c_compiler(), "-std=c99", "-O2", "-fPIC", "-shared", f"-I{folder / 'include'}", *sources, *objects]
@@ -111,7 +113,9 @@ def test_the_library_exports_its_interface_and_no_name_of_others(pair: tuple[Req
     exported = {
         line.split()[-1] for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
     }
-    declared = set(re.findall(r"\b(fan_\w+)\(", (pair[1] / "include" / "fan.h").read_text()))
+    headers = (pair[1] / "include").glob("*.h")
+    declared = {name for header in headers for name in re.findall(r"^\w.*\b(fan_\w+)\(", header.read_text(), re.M)}
+    assert {"fan_run", "fan_frame_run"} <= declared
     assert declared <= exported
     assert all(name.startswith("fan_") for name in exported)
     names = defined_symbols(pair[1] / "lib" / "kernels.o")
@@ -121,7 +125,7 @@ def test_the_library_exports_its_interface_and_no_name_of_others(pair: tuple[Req
 def test_the_header_is_one_of_c_and_of_cpp(pair: tuple[Request, Path, Built], tmp_path: Path) -> None:
     for language, standard in (("c", "c99"), ("c++", "c++11")):
         source = tmp_path / f"use.{language[0]}{language.count('+') * 'p'}"
-        source.write_text('#include "fan.h"\nint use(void);\nint use(void) { return (int)fan_abi_version(); }\n')
+        source.write_text('#include "fan_frame.h"\nint use(void);\nint use(void) { return (int)fan_abi_version(); }\n')
         strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{pair[1] / 'include'}"]
         command = [c_compiler(), "-x", language, f"-std={standard}", *strict, "-c", source, "-o", tmp_path / "use.o"]
         subprocess.run(command, check=True)
@@ -131,7 +135,7 @@ def test_the_manifest(pair: tuple[Request, Path, Built]) -> None:
     request, folder, built = pair
     content = json.loads((folder / "manifest.json").read_text())
     assert (content["schema"], content["target"], content["precision"]) == (1, "host", "float32")
-    assert (content["abi"], content["family"], content["verification"]) == (1, "pair", None)
+    assert (content["abi"], content["family"], content["verification"]) == (2, "pair", None)
     assert content["library"]["static"] == "lib/libfan.a"
     assert content["library"]["shared"] == "lib/libfan.so"
     assert content["library"]["sha256"] == {name: sha256(folder / name) for name in ("lib/libfan.a", "lib/libfan.so")}
@@ -144,7 +148,7 @@ def test_the_manifest(pair: tuple[Request, Path, Built]) -> None:
         cost = complexity(source.network)
         memory = {
             str(width): arena_bytes(specialist.program, 4, built.scratch_bytes, width)
-            for width in (256, 512, 1024, 4096)
+            for width in (32, 64, 96, 128, 160, 192, 224, 256, 512, 1024, 4096)
         }
         assert found == {
             "name": source.member.name,
@@ -168,7 +172,7 @@ def test_the_denoiser_can_use_it(pair: tuple[Request, Path, Built]) -> None:
     for number, source in enumerate(request.family.networks):
         assert library.halo_px(number) == 2 * receptive_field(source.network.architecture)
         expected = arena_bytes(request.specialists[number].program, 4, built.scratch_bytes, 512)
-        assert library.arena_bytes(number, 64, 512) == expected
+        assert library.arena_bytes(number, 64, 512, 1) == expected
 
 
 def test_every_specialist_computes_its_golden_tiles(pair: tuple[Request, Path, Built], tmp_path: Path) -> None:
@@ -180,7 +184,7 @@ def test_every_specialist_computes_its_golden_tiles(pair: tuple[Request, Path, B
     assert verification.passes
     assert [result.specialist for result in verification.results] == ["tiny"] * 2 + ["other"] * 2
     # Each other's tiles they don't: the specialists are truly two.
-    first, second = golden.read(folder / "golden")
+    first, second = read(folder / "golden")
     run = run_tile([str(tmp_path / "runner")], 1, "other", first.tiles[0], timeout_s=60)
     assert run.output is not None
     assert np.abs(run.output - first.tiles[0].reference).max() > 1e-3
@@ -189,7 +193,7 @@ def test_every_specialist_computes_its_golden_tiles(pair: tuple[Request, Path, B
 
 def test_golden_tiles_are_those_of_the_networks(pair: tuple[Request, Path, Built]) -> None:
     request, folder, _ = pair
-    for found, source in zip(golden.read(folder / "golden"), request.family.networks, strict=True):
+    for found, source in zip(read(folder / "golden"), request.family.networks, strict=True):
         tile = found.tiles[0]
         expected = golden.reference(source.network, tile.noisy, tile.shot, tile.read)
         np.testing.assert_array_equal(tile.reference, expected)

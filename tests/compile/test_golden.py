@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,10 @@ import pytest
 import torch
 
 from compile import golden
-from compile.golden import GoldenSet, GoldenTile
 from compile.golden_scenes import DEPTHS_SIGMAS, SCENES
 from denoiser.network import FeatureAlignNetwork
 from denoiser.normalisation import DEEPEST_SIGMAS, SHOT_FLOOR, apply_residual, network_input
-from isp.errors import InputError
+from targets.golden import PARTS, GoldenSet, GoldenTile, read
 from tests.compile.golden_tiles import SHOT_RANGE, tiny_network
 
 
@@ -125,12 +123,12 @@ def test_the_reference_is_the_network_in_float64(network: FeatureAlignNetwork, t
 def test_what_is_written_is_read(tiles: dict[str, GoldenTile], tmp_path: Path) -> None:
     sets = (GoldenSet("one", (tiles["smallest"], tiles["short"])), GoldenSet('two / "2"', (tiles["per-colour"],)))
     golden.write(tmp_path / "golden", sets)
-    again = golden.read(tmp_path / "golden")
+    again = read(tmp_path / "golden")
     assert [found.specialist for found in again] == ["one", 'two / "2"']
     for before, after in zip(sets, again, strict=True):
         for tile, found in zip(before.tiles, after.tiles, strict=True):
             assert (found.name, found.shot, found.read) == (tile.name, tile.shot, tile.read)
-            for part in golden.PARTS:
+            for part in PARTS:
                 assert np.array_equal(getattr(found, part), getattr(tile, part))
     raw = (tmp_path / "golden/1/per-colour.noisy.f32").read_bytes()
     assert np.array_equal(np.frombuffer(raw, "<f4"), tiles["per-colour"].noisy.ravel())
@@ -140,43 +138,7 @@ def test_what_is_written_is_read(tiles: dict[str, GoldenTile], tmp_path: Path) -
 def test_a_bundle_is_checked_without_torch(tiles: dict[str, GoldenTile], tmp_path: Path) -> None:
     golden.write(tmp_path, [GoldenSet("one", (tiles["smallest"],))])
     code = (
-        "import sys; from pathlib import Path; import compile.verification; from compile import golden; "
+        "import sys; from pathlib import Path; import compile.verification; from targets import golden; "
         f"golden.read(Path({str(tmp_path)!r})); sys.exit('torch' in sys.modules or 'tvm' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
-
-
-def test_a_folder_without_golden_tiles_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"index\.json: No such file"):
-        golden.read(tmp_path)
-
-
-def test_a_changed_file_is_refused(tiles: dict[str, GoldenTile], tmp_path: Path) -> None:
-    golden.write(tmp_path, [GoldenSet("one", (tiles["smallest"],))])
-    path = tmp_path / "0/smallest.reference.f32"
-    content = bytearray(path.read_bytes())
-    content[5] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"smallest\.reference\.f32: its content is not what index\.json states"):
-        golden.read(tmp_path)
-    path.unlink()
-    with pytest.raises(InputError, match=r"smallest\.reference\.f32: No such file"):
-        golden.read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"schema": 2},
-        {"specialists": [{"name": "one"}]},
-        {"specialists": [{"name": "one", "tiles": [{"name": "../a"}]}]},
-    ],
-)
-def test_an_index_of_another_kind_is_refused(
-    tiles: dict[str, GoldenTile], tmp_path: Path, change: dict[str, object]
-) -> None:
-    golden.write(tmp_path, [GoldenSet("one", (tiles["smallest"],))])
-    index = tmp_path / "index.json"
-    index.write_text(json.dumps(json.loads(index.read_text()) | change))
-    with pytest.raises(InputError, match="expected golden tiles"):
-        golden.read(tmp_path)

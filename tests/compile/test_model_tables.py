@@ -242,8 +242,8 @@ def test_the_most_that_the_engine_is_made_for(tmp_path: Path) -> None:
 
 
 def test_limits_are_those_of_the_engine() -> None:
-    header = (HOOKS / "src" / "fan_model.h").read_text()
-    limits = dict(re.findall(r"#define (\w+) (\d+)u", header))
+    headers = [(HOOKS / name).read_text() for name in ("include/fan.h", "src/fan_model.h")]
+    limits = dict(re.findall(r"#define (\w+) (\d+)u", "".join(headers)))
     assert int(limits["FAN_RINGS_MAX"]) == model_tables.MOST_RINGS
     assert int(limits["FAN_IMAGE_CHANNELS_MAX"]) == model_tables.MOST_IMAGE_CHANNELS
     assert int(limits["FAN_NONE"]) == model_tables.NONE

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from compile.golden import GoldenTile
 from compile.golden_run import GoldenRun
 from compile.report import verification_page
-from compile.verification import TileResult, Verification, judged
+from compile.verification import Verification
 from targets.descriptions import Threshold
+from targets.golden import GoldenTile
+from targets.verdict import TileResult, judged
 
 THRESHOLD = Threshold(max_error=1e-5, quality_loss_db=0.01)
 TOOLCHAIN = {"tvm": "0.27.0", "compiler": "gcc <12>"}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import subprocess
@@ -12,10 +11,11 @@ import numpy as np
 import pytest
 
 from compile import golden
-from compile.golden import GoldenSet, GoldenTile
-from compile.verification import Verification, measure, table, verify
+from compile.verification import Verification, verify
 from isp.errors import ConfigError, InputError
 from targets.descriptions import Threshold
+from targets.golden import GoldenSet, GoldenTile
+from targets.verdict import table
 
 HERE = Path(__file__).parents[2]
 THRESHOLD = Threshold(max_error=1e-5, quality_loss_db=0.01)
@@ -169,30 +169,6 @@ def test_a_bundle_without_golden_tiles_is_no_verdict(tmp_path: Path) -> None:
         verify(tmp_path, [], tmp_path / "runner", THRESHOLD)
 
 
-def test_measures_are_what_they_are_called() -> None:
-    tile = _tile("t", 16, 16, 4)
-    output = tile.reference.copy()
-    output[4, 4] += np.float32(0.125)
-    measures = measure(output, tile)
-    assert measures.max_error == pytest.approx(0.125, rel=1e-6)
-    assert measures.rms_error == pytest.approx(0.125 / 16, rel=1e-6)
-    assert measures.psnr_db == pytest.approx(20 * math.log10(16 / 0.125), abs=1e-4)
-    for picture, psnr_db in (
-        (tile.noisy, measures.noisy_psnr_db),
-        (tile.reference, measures.reference_psnr_db),
-        (output, measures.output_psnr_db),
-    ):
-        error = picture.astype(np.float64) - tile.clean
-        assert psnr_db == pytest.approx(-10 * math.log10(np.square(error).mean()), abs=1e-6)
-    assert measures.quality_loss_db == measures.reference_psnr_db - measures.output_psnr_db > 0
-
-
-def test_far_above_white_errors_are_relative_to_the_value() -> None:
-    light = np.full((16, 16), 16, np.float32)
-    tile = GoldenTile("t", (1e-3,) * 3, (1e-6,) * 3, light, light, light)
-    assert measure(light + np.float32(8e-5), tile).max_error == pytest.approx(5e-6, rel=0.02)
-
-
 def test_the_results_are_json_and_a_table(bundle: Path) -> None:
     verification = _verified(bundle, "if number: output = None\nelif width == 48: output[5] += 1e-4")
     document = json.loads(json.dumps(verification.as_dict(), allow_nan=False))
@@ -204,7 +180,7 @@ def test_the_results_are_json_and_a_table(bundle: Path) -> None:
     assert (wide["width"], wide["height"], wide["arena_bytes"]) == (48, 16, 4144)
     assert (tall["failure"], tall["measures"]["psnr_db"]) == (None, 200)
     assert only["measures"] is None
-    lines = table(verification).splitlines()
+    lines = table(verification.results, THRESHOLD).splitlines()
     assert lines[1].split()[:3] == ["first", "wide", "48x16"]
     end = lines[0].index("max error") + len("max error")
     assert lines[1][:end].endswith("1.0e-04")

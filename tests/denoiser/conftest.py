@@ -19,7 +19,7 @@ def make_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     folder = tmp_path_factory.mktemp("stubs")
     source = Path(__file__).with_name("stub_library.c")
 
-    def make(abi: int = 1, first: str = "specialist-1", status: int = 0, sleep_ms: int = 0) -> Path:
+    def make(abi: int = 2, first: str = "specialist-1", status: int = 0, sleep_ms: int = 0) -> Path:
         path = folder / f"{abi}-{first}-{status}-{sleep_ms}.so"
         if not path.exists():
             defines = [f"-DABI={abi}", f'-DFIRST="{first}"', f"-DSTATUS={status}", f"-DSLEEP_MS={sleep_ms}"]

@@ -31,7 +31,7 @@ def write_manifest(folder: Path, changes: dict[str, object]) -> None:
         "schema": 1,
         "target": "host",
         "precision": "float32",
-        "abi": 1,
+        "abi": 2,
         "family": "specialists",
         "specialists": [specialist("specialist-1", 0.0), specialist("specialist-2", 1e-3)],
         "arena_bytes": {"256x256": 64},

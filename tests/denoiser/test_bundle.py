@@ -54,7 +54,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({"abi": 2}, "ABI version 2; expected 1; make the bundle"),
+        ({"abi": 1}, "ABI version 1; expected 2; make the bundle"),
         ({"first": "specialist-7"}, "a library of specialist-7, specialist-2; expected specialist-1, specialist-2"),
     ],
 )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,14 @@ from hypothesis import strategies as st
 from denoiser import Denoiser, compiled
 from denoiser.compiled import strips, thread_count
 from denoiser.denoise import NoisePerColour
-from denoiser.libfan import Library
+from denoiser.libfan import Call, Library
 from denoiser.stage import Denoise, DenoiseParameters
 from isp.cfa import Cfa
 from isp.errors import ConfigError, UserError
 from isp.noise.model import NoiseModel, NoiseOrigin
 from isp.report.sidecar import sha256
 from isp.stage import Domain
-from tests.denoiser.stub_bundles import MakeBundle, specialist, weights_sha256
+from tests.denoiser.stub_bundles import MakeBundle, c_compiler, specialist, weights_sha256
 from tests.isp.stages.signals import signal_of
 
 SHOT, READ = 4e-3, 9.6e-5
@@ -75,35 +76,33 @@ def test_strips_and_borders_are_those_of_the_whole_frame(
 def test_the_result_is_the_same_to_the_bit_for_any_number_of_threads(
     make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle, mosaic, results, counts = str(make_bundle()), a_mosaic(530, 62), [], []
-    for threads in (1, 2, 4):
+    bundle, mosaic, results = str(make_bundle()), a_mosaic(530, 62), []
+    for threads in (1, 2, 4, 40):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         seen: list[tuple[int, int]] = []
         denoiser = Denoiser(backend=bundle)
         results.append(denoiser.denoise(mosaic, "GRBG", SHOT, READ, progress=lambda *at, seen=seen: seen.append(at)))
-        assert seen == [(done, len(seen)) for done in range(1, len(seen) + 1)]
-        counts.append(len(seen))
-    assert counts == [1, 2, 4]
+        assert seen == [(1, 1)]
     assert all(np.array_equal(one, results[0]) for one in results)
 
 
-def test_a_frame_that_would_take_too_much_memory_is_cut_into_more_strips(
+def test_a_frame_that_would_take_too_much_memory_is_cut_into_strips(
     make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     denoiser, mosaic = Denoiser(backend=str(make_bundle())), a_mosaic(700, 62)
     whole = denoiser.denoise(mosaic, "RGGB", SHOT, READ)
     monkeypatch.setattr(compiled, "MAX_STRIP_PX", 128 * 264)
     seen: list[tuple[int, int]] = []
     cut = denoiser.denoise(mosaic, "RGGB", SHOT, READ, progress=lambda *at: seen.append(at))
-    assert seen[-1] == (4, 4)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert np.array_equal(cut, whole)
 
 
-@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(0, 8), st.integers(1, 20))
-def test_every_row_is_given_once_by_strips_of_bounded_size(height: int, width: int, halo: int, threads: int) -> None:
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(0, 8))
+def test_every_row_is_given_once_by_strips_of_bounded_size(height: int, width: int, halo: int) -> None:
     height, width, halo_px = 2 * height, 2 * width, 16 * halo
-    cut = list(strips(height, width, halo_px, threads))
+    cut = list(strips(height, width, halo_px))
     assert [strip.top for strip in cut] == [0, *np.cumsum([strip.height for strip in cut])[:-1]]
     assert sum(strip.height for strip in cut) == height
     for strip in cut:
@@ -114,13 +113,13 @@ def test_every_row_is_given_once_by_strips_of_bounded_size(height: int, width: i
             or len(strip.rows.indices) <= 6 * halo_px + 32
         )
     if height * len(cut[0].columns.indices) < compiled.MAX_STRIP_PX // 2:
-        assert len(cut) <= threads
+        assert len(cut) == 1
     assert all(2 * halo_px <= strip.height for strip in cut[:-1])
 
 
-def test_a_12_megapixel_frame_is_a_strip_for_each_thread() -> None:
-    for threads in (1, 2, 4):
-        assert len(list(strips(3000, 4000, 96, threads))) == threads
+def test_frames_of_24_megapixels_are_one_strip() -> None:
+    for height, width, expected in ((3000, 4000, 1), (4000, 6000, 1), (6336, 9504, 2)):
+        assert len(list(strips(height, width, 96))) == expected
 
 
 class TorchLibrary:
@@ -137,16 +136,19 @@ class TorchLibrary:
     def halo_px(self, specialist: int) -> int:
         return self.loaded.halo_px
 
-    def arena_bytes(self, specialist: int, height: int, width: int) -> int:
+    def arena_bytes(self, specialist: int, height: int, width: int, parts: int) -> int:
         return 1
 
-    def run(self, specialist: int, noise: NoisePerColour, tile: np.ndarray, arena: np.ndarray) -> np.ndarray:
-        from denoiser.tiling import Span, Tile
+    def run_part(self, call: Call, part: int) -> None:
         from denoiser.torch_backend import _per_plane, _tile
+        from isp.tiling import Span, Tile
 
-        height, width = tile.shape
+        if part > 0:
+            return
+        height, width = call.tile.shape
         whole = Tile(0, 0, height, width, Span(np.arange(height), 0), Span(np.arange(width), 0))
-        return _tile(self.loaded, tile, Cfa.RGGB, whole, _per_plane(noise.shot), _per_plane(noise.read))
+        noise = call.noise
+        call.clean[:] = _tile(self.loaded, call.tile, Cfa.RGGB, whole, _per_plane(noise.shot), _per_plane(noise.read))
 
 
 @pytest.mark.parametrize("cfa", [Cfa.RGGB, Cfa.GBRG])
@@ -159,53 +161,114 @@ def test_a_library_that_is_the_network_gives_what_the_torch_backend_gives(
     mosaic = a_mosaic(406, 54)
     seen: list[tuple[int, int]] = []
     out = Denoiser(backend=str(bundle)).denoise(mosaic, cfa, SHOT, READ, progress=lambda *at: seen.append(at))
-    assert len(seen) == 2
+    assert seen == [(1, 1)]
     expected = Denoiser("universal", tile_px=64).denoise(mosaic, cfa, SHOT, READ)
     assert np.abs(expected - mosaic).max() > 1e-2
     assert np.abs(out - expected).max() <= 1e-5
 
 
-def test_a_compiled_bundle_gives_what_torch_gives(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def host_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real thing, made from what is shipped."""
     from compile.cli import main as compile_command
 
-    folder = tmp_path / "host"
+    folder = tmp_path_factory.mktemp("bundles") / "host"
     assert compile_command(["--target", "host", "--no-verify", "-o", str(folder)]) == 0
-    built = Denoiser(backend=str(folder))
-    by_torch = Denoiser(built.name)
-    for member in built.members:
-        shot = max(member.chosen_from, 1e-4)
-        for cfa, shape in zip(Cfa, ((406, 54), (128, 250), (30, 2), (96, 96)), strict=True):
-            mosaic = np.clip(a_mosaic(*shape), -0.02, 1)
-            expected = by_torch.denoise(mosaic, cfa, shot, READ, strength=1.2)
-            out = built.denoise(mosaic, cfa, shot, READ, strength=1.2)
-            assert np.abs(out - expected).max() <= 1e-5, (member.name, cfa, shape)
+    return folder
 
 
-def test_each_thread_has_an_arena_of_its_own(make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_bundle_gives_what_torch_gives(host_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads in (1, 2):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        built = Denoiser(backend=str(host_bundle))
+        by_torch = Denoiser(built.name)
+        for member in built.members:
+            shot = max(member.chosen_from, 1e-4)
+            for cfa, shape in zip(Cfa, ((406, 54), (128, 250), (30, 2), (96, 96)), strict=True):
+                mosaic = np.clip(a_mosaic(*shape), -0.02, 1)
+                expected = by_torch.denoise(mosaic, cfa, shot, READ, strength=1.2)
+                out = built.denoise(mosaic, cfa, shot, READ, strength=1.2)
+                assert np.abs(out - expected).max() <= 1e-5, (member.name, cfa, shape)
+
+
+@pytest.fixture(scope="module")
+def example(host_bundle: Path) -> Path:
+    """The example program of the firmware's hooks, with the bundle's library."""
+    source = Path(str(files("firmware_hooks"))) / "examples" / "denoise_frame.c"
+    program = host_bundle.parent / "denoise_frame"
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion"]
+    linked = [f"-I{host_bundle / 'include'}", source, host_bundle / "lib" / "libfan.a", "-o", program]
+    subprocess.run([c_compiler(), *strict, *linked], check=True)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("cfa", "shape", "memory_kib", "strips"),
+    [
+        (Cfa.RGGB, (60, 62), 4096, 1),
+        (Cfa.GRBG, (100, 370), 4096, 1),
+        (Cfa.GBRG, (98, 386), 1480, 7),
+        (Cfa.BGGR, (64, 200), 1480, 4),
+    ],
+)
+def test_the_example_program_makes_of_a_frame_what_the_denoiser_makes(
+    host_bundle: Path, example: Path, tmp_path: Path, cfa: Cfa, shape: tuple[int, int], memory_kib: int, strips: int
+) -> None:
+    mosaic, source, target = a_mosaic(*shape), tmp_path / "in.f32", tmp_path / "out.f32"
+    mosaic.tofile(source)
+    height, width = shape
+    numbers = map(str, (width, height, cfa.name.lower(), SHOT, READ, memory_kib))
+    done = subprocess.run([example, source, target, *numbers], capture_output=True, text=True)
+    denoiser = Denoiser(backend=str(host_bundle))
+    assert (done.returncode, done.stderr) == (0, "")
+    strip_px = -(-width // strips // 16) * 16
+    assert done.stdout == f"{denoiser.member_for(SHOT).name}, in strips of {strip_px} columns\n"
+    out = np.fromfile(target, np.float32).reshape(shape)
+    np.testing.assert_allclose(out, denoiser.denoise(mosaic, cfa, SHOT, READ), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("width", "shot", "memory_kib", "message"),
+    [
+        (62, SHOT, 100, "KiB are needed at least"),
+        (61, SHOT, 4096, "width and height must be even"),
+        (64, SHOT, 4096, "a file that is too short"),
+        (62, -SHOT, 4096, "noise must be finite"),
+    ],
+)
+def test_the_example_program_says_what_is_wrong(
+    example: Path, tmp_path: Path, width: int, shot: float, memory_kib: int, message: str
+) -> None:
+    source = tmp_path / "in.f32"
+    a_mosaic(60, 62).tofile(source)
+    numbers = map(str, (width, 60, "rggb", shot, READ, memory_kib))
+    done = subprocess.run([example, source, tmp_path / "out.f32", *numbers], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_callers_threads_share_a_denoiser(make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     denoiser = Denoiser(backend=str(make_bundle(sleep_ms=5)))
     frames = [a_mosaic(256, 64, seed) for seed in range(3)]
     noise = NoisePerColour((SHOT,) * 3, (READ,) * 3)
-    with ThreadPoolExecutor(3) as pool:  # and callers' threads share the denoiser's
+    with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda frame: denoiser.denoise(frame, "BGGR", SHOT, READ), frames))
     for frame, result in zip(frames, results, strict=True):
         np.testing.assert_allclose(result, expected_of(frame, Cfa.BGGR, 1, noise), atol=2e-6)
-    assert sum(thread.name.startswith("denoise") for thread in threading.enumerate()) >= 4
+    assert sum(thread.name.startswith("denoise") for thread in threading.enumerate()) >= 3
 
 
-def test_the_arena_is_allocated_once_per_thread(make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_arena_is_allocated_once(make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     arenas: list[np.ndarray] = []
-    run = Library.run
+    run_part = Library.run_part
 
-    def spy(
-        library: Library, specialist: int, noise: NoisePerColour, tile: np.ndarray, arena: np.ndarray
-    ) -> np.ndarray:
-        arenas.append(arena)
-        return run(library, specialist, noise, tile, arena)
+    def spy(library: Library, call: Call, part: int) -> None:
+        arenas.append(call.arena)
+        run_part(library, call, part)
 
-    monkeypatch.setattr(Library, "run", spy)
+    monkeypatch.setattr(Library, "run_part", spy)
     denoiser = Denoiser(backend=str(make_bundle()))
     for width in (400, 64, 400, 600):
         denoiser.denoise(a_mosaic(32, width), "RGGB", SHOT, READ)
@@ -243,7 +306,7 @@ def test_strength_is_as_with_torch(make_bundle: MakeBundle, monkeypatch: pytest.
     seen: list[tuple[int, int]] = []
     more = denoiser.denoise(mosaic, "RGGB", SHOT, READ, strength=1.5, progress=lambda *at: seen.append(at))
     np.testing.assert_allclose(more, once + 0.5 * (twice - once), atol=1e-6)
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [(1, 2), (2, 2)]
     assert np.array_equal(mosaic, kept)
 
 
@@ -302,7 +365,7 @@ def test_a_compiled_network_has_no_layers_to_look_at(make_bundle: MakeBundle) ->
 @pytest.mark.parametrize(("status", "name"), [(3, "FAN_ARENA_TOO_SMALL"), (9, "9")])
 def test_a_run_that_fails_is_told(make_bundle: MakeBundle, status: int, name: str) -> None:
     denoiser = Denoiser(backend=str(make_bundle(status=status)))
-    with pytest.raises(UserError, match=f"fan_run gave {name} for a tile of 96 x 96 px"):
+    with pytest.raises(UserError, match=f"fan_run_part gave {name} for a tile of 96 x 96 px"):
         denoiser.denoise(a_mosaic(32, 32), "RGGB", SHOT, READ)
 
 

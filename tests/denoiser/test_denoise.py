@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from denoiser import Denoiser, denoise_mosaic, manifest, weights_file
+from denoiser.denoise import BACKENDS
 from denoiser.models import Catalogue
 from denoiser.network import INPUT_CHANNELS, Architecture, FeatureAlignNetwork
 from isp.cfa import Cfa
@@ -233,3 +235,27 @@ def test_weights_travel_with_their_architecture(tmp_path: Path) -> None:
     assert header == weights_file.WeightsHeader("small", architecture, (1e-4, 1e-3))
     assert network.architecture == architecture
     assert list(tmp_path.iterdir()) == [path]
+
+
+class _Elsewhere:
+    """A backend of another package."""
+
+    def __init__(self, model: str, address: str) -> None:
+        self.description = f"{model} at {address}"
+
+
+def test_backends_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint("there", f"{__name__}:_Elsewhere", BACKENDS),
+        EntryPoint("gone", "no_such_package:X", BACKENDS),
+    ]
+
+    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
+        return [point for point in points if (point.group, point.name) == (group, name)]
+
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
+    assert Denoiser("auto", "there:a folder@user:x").backend == "auto at a folder@user:x"
+    with pytest.raises(ConfigError, match=r"denoiser backend 'gone' \(no_such_package:X\) is broken: No module named"):
+        Denoiser("auto", "gone:x")
+    with pytest.raises(ConfigError, match="denoiser backend 'elsewhere:x'"):
+        Denoiser("auto", "elsewhere:x")

@@ -18,13 +18,14 @@ from denoiser.evaluation.comparison import Comparison, Result, SceneScore
 from denoiser.evaluation.document import comparison_document
 from denoiser.evaluation.rivals import NOISY_RAW_PSNR_DB
 from denoiser.evaluation.scenes import SHOTS, read_variance
-from denoiser.evaluation.scores import Score, psnr_db
+from denoiser.evaluation.scores import Score
 from denoiser.manifest import Measurement
 from denoiser.models import Catalogue, Family, LevelScore
 from denoiser.network import FeatureAlignNetwork
 from denoiser.weights_file import WEIGHTS_FOLDER
 from isp.cfa import Cfa
 from isp.errors import ConfigError, InputError
+from isp.psnr import psnr_db
 from isp.sample.scene import render
 from isp.sample.sensor import mosaic_of
 from tests.denoiser.model_folders import TWO, folder_of, put

@@ -25,8 +25,8 @@ from benchmarks.robustness import (
 )
 from denoiser import Denoiser
 from denoiser.evaluation.scenes import SHOTS, Camera, Scene, add_noise, read_variance, unprocess
-from denoiser.evaluation.scores import psnr_db
 from isp.cfa import Cfa
+from isp.psnr import psnr_db
 from isp.sample.maker import CFA, clean_mosaic
 from isp.sample.sensor import mosaic_of
 

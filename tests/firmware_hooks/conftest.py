@@ -6,7 +6,7 @@ import pytest
 
 from compile.row_kernels.kernel import Tiling, Vectors
 from targets.descriptions import Precision, load
-from tests.firmware_hooks.engines import HOOKS, NETWORKS, Engine, Fan, build_engine
+from tests.firmware_hooks.engines import ENGINE_SOURCES, NETWORKS, Engine, Fan, build_engine
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +18,4 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(scope="session")
 def fan(engine: Engine) -> Fan:
-    return Fan(engine.linked([HOOKS / "src" / "fan.c", engine.tables], "libfan.so", "-O2", "-fPIC", "-shared"))
+    return Fan(engine.linked([*ENGINE_SOURCES, engine.tables], "libfan.so", "-O2", "-fPIC", "-shared"))

@@ -30,9 +30,10 @@ from tests.compile.graphs import add, clip, convolved, executed, graph_of, multi
 from tests.compile.small_networks import FOUR_SCALES, GAMMA_FREE, ONE_SCALE, UNALIGNED, random_network
 
 HOOKS = Path(str(files("firmware_hooks")))
+ENGINE_SOURCES = tuple(HOOKS / "src" / name for name in ("fan.c", "fan_frame.c"))
 HALO_PX = 48
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
-OK, BAD_ARGUMENT, BAD_SIZE, ARENA_TOO_SMALL = range(4)
+OK, BAD_ARGUMENT, BAD_SIZE, ARENA_TOO_SMALL, STOPPED = range(5)
 
 Apply = Callable[[np.ndarray], np.ndarray]
 """A network on an image [5, H, W], in float64."""
@@ -174,6 +175,19 @@ class NoiseStruct(ctypes.Structure):
     _fields_ = (("shot", ctypes.c_float * 3), ("read", ctypes.c_float * 3))
 
 
+RowFunction = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, *(ctypes.c_uint32,) * 3, ctypes.POINTER(ctypes.c_float))
+"""Both callbacks of a fan_frame."""
+
+
+class FrameStruct(ctypes.Structure):
+    """fan_frame."""
+
+    _fields_ = (
+        *(("width", ctypes.c_uint32), ("height", ctypes.c_uint32), ("bayer", ctypes.c_int)),
+        *(("context", ctypes.c_void_p), ("read", RowFunction), ("write", RowFunction)),
+    )
+
+
 class Fan:
     """The functions of fan.h, as they are."""
 
@@ -189,6 +203,15 @@ class Fan:
         self._declare("fan_arena_bytes", size, number, number, number)
         run = (number, noise, pointer, size, pointer, size, number, number, pointer, size)
         self._declare("fan_run", ctypes.c_int32, *run)
+        self._declare("fan_begin", ctypes.c_int32, pointer, *run)
+        self._declare("fan_advance", ctypes.c_int, pointer)
+        self._declare("fan_rows_done", number, pointer)
+        self._declare("fan_arena_bytes_of_parts", size, number, number, number, number)
+        self._declare("fan_run_part", ctypes.c_int32, *run, number, number, pointer)
+        self._declare("fan_begin_part", ctypes.c_int32, pointer, *run, number, number, pointer)
+        self._declare("fan_frame_bytes", size, number, number, number)
+        self._declare("fan_frame_strip", number, number, number, size)
+        self._declare("fan_frame_run", ctypes.c_int32, number, noise, ctypes.POINTER(FrameStruct), pointer, size)
 
     def _declare(self, name: str, result: type, *arguments: type) -> None:
         function = getattr(self.library, name)

@@ -72,7 +72,7 @@ def test_constants_of_a_noise_model(
     made = np.empty(len(stabilise.CONSTANTS) * CHANNELS, np.float32)
     restored = np.empty(2 * 2 * len(restore.CONSTANTS), np.float32)
     pointers = (made.ctypes.data_as(ctypes.c_void_p), restored.ctypes.data_as(ctypes.c_void_p))
-    insides.inside_constants(ctypes.byref(NoiseStruct(shot, read)), ctypes.c_uint32(CHANNELS), *pointers)
+    insides.inside_constants(ctypes.byref(NoiseStruct(shot, read)), *pointers)
     found = dict(zip(stabilise.CONSTANTS, made.reshape(-1, CHANNELS).astype(np.float64), strict=True))
     shots, reads = (
         torch.tensor([each[colour] for colour in PLANE_COLOURS], dtype=torch.float64)[None, :, None, None]
