@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compile.errors import ToolchainError
 from isp.errors import ConfigError, MismatchError, UserError
-from targets.descriptions import HOST, OperatingSystem, load
+from targets.descriptions import HOST, OperatingSystem, Precision, load
+from targets.toolchain import ToolchainError
 
 if TYPE_CHECKING:
     from compile.bundle import Request
-    from compile.toolchain import Compiler
     from compile.tuning.meter import Meter
     from compile.verification import Verification
+    from targets.descriptions import Npu, Target
+    from targets.toolchain import Compiler
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", default="auto", help="auto (the best that is shipped), a family, a model, or a .safetensors file"
     )
-    parser.add_argument("--precision", default="float32", help="what the kernels compute in (default: float32)")
+    parser.add_argument(
+        "--precision", help="what the kernels compute in (default: float32), or an NPU (default: a16w8; or a8w8)"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the bundle (default: build/TARGET)")
     parser.add_argument("--no-verify", action="store_true", help="don't run the result against the float model")
     parser.add_argument(
@@ -78,18 +81,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     target = load(arguments.target)
-    if arguments.precision not in target.lanes:
-        raise ConfigError(f"precision {arguments.precision!r} for {target.name}", expected=", ".join(target.lanes))
+    precision = arguments.precision or target.precisions[0]
+    if precision not in target.precisions:
+        raise ConfigError(f"precision {precision!r} for {target.name}", expected=", ".join(target.precisions))
     output = arguments.output or BUILD / target.name
     failed_output = output.with_name(f"{output.name}.failed")
     for folder in (output, failed_output):
         _check_replaceable(folder)
     began = time.monotonic()
+    if target.npu is not None:
+        return _run_npu(arguments, target, target.npu, precision, output, failed_output)
     # TVM is imported only now: it takes seconds.
-    from compile import bundle, networks, toolchain
+    from compile import bundle, networks
+    from targets import toolchain
 
     request = bundle.Request(
-        target, arguments.precision, networks.load(arguments.model), toolchain.find_compiler(target)
+        target, Precision(precision), networks.load(arguments.model), toolchain.find_compiler(target)
     )
     if arguments.tune is not None:
         _tune(request, arguments.tune, arguments.rpc, arguments.search)
@@ -123,12 +130,49 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run_npu(
+    arguments: argparse.Namespace, target: Target, npu: Npu, precision: str, output: Path, failed_output: Path
+) -> int:
+    """The same for a target whose network an NPU computes."""
+    if arguments.tune is not None:
+        raise ConfigError(f"--tune for {target.name}", expected="a target whose core computes the network")
+    from compile.ethos_u import extra
+
+    extra.require()
+    from compile import networks
+    from compile.ethos_u import network_bundle
+    from compile.ethos_u.integer_graph import Precision as NpuPrecision
+    from compile.ethos_u.verification import table as npu_table
+
+    began = time.monotonic()
+    request = network_bundle.Request(target, npu, NpuPrecision(precision), networks.load(arguments.model))
+    with _staging(output) as staging:
+        built = network_bundle.build(request)
+        network_bundle.write(request, built, staging)
+        results = None if arguments.no_verify else network_bundle.verified(request, built, staging)
+        network_bundle.write_manifest(request, built, results, staging)
+        content = (staging / network_bundle.MANIFEST).read_text(encoding="utf-8")
+        failures = [one for one in results or () if one.failure]
+        destination = failed_output if failures else output
+        _replace(staging, destination)
+    summary = f"{destination}\n" if results is None else f"{npu_table(results)}\n\n{destination}\n"
+    sys.stdout.write(content if arguments.json else summary)
+    log.info("%s: made in %.0f s", destination, time.monotonic() - began)
+    if failures:
+        raise MismatchError(
+            f"{destination}: {len(failures)} of {len(results or ())} tiles fail",
+            expected="all within the target's thresholds",
+            remedy=f"{output} is as it was",
+        )
+    return 0
+
+
 def _tune(request: Request, count: int, server: str | None, search: str) -> None:
     """Tunes the request's kernels; their records lie in TUNING afterwards."""
-    from compile import toolchain
     from compile.bundle import TUNING
     from compile.tuning.search import Campaign, tune
     from compile.tuning.space import SEARCHES
+    from targets import toolchain
 
     if count < 1:
         raise ConfigError(f"--tune {count}", expected="at least 1")
@@ -142,8 +186,8 @@ def _tune(request: Request, count: int, server: str | None, search: str) -> None
 
 
 def _meter(request: Request, compiler: Compiler, server: str | None) -> Meter:
-    from compile import toolchain
     from compile.bundle import TUNING
+    from targets import toolchain
 
     target, vectors = request.target, request.vectors
     if server is not None:
@@ -167,8 +211,9 @@ def _meter(request: Request, compiler: Compiler, server: str | None) -> Meter:
 
 def _verified(request: Request, folder: Path) -> Verification | None:
     """What the target's code makes of the golden tiles; None where nothing here can run it."""
-    from compile import bundle, toolchain
+    from compile import bundle
     from compile.verification import verify
+    from targets import toolchain
 
     prefix = toolchain.run_prefix(request.target)
     if prefix is None or request.compiler is None or request.target.operating_system is OperatingSystem.NONE:
@@ -183,9 +228,11 @@ def _verified(request: Request, folder: Path) -> Verification | None:
 
 
 def _summary(folder: Path, verification: Verification | None) -> str:
-    from compile.verification import table
+    from targets.verdict import table
 
-    return f"{folder}\n" if verification is None else f"{table(verification)}\n\n{folder}\n"
+    if verification is None:
+        return f"{folder}\n"
+    return f"{table(verification.results, verification.threshold)}\n\n{folder}\n"
 
 
 def _check_replaceable(output: Path) -> None:
@@ -204,7 +251,9 @@ def _is_bundle(folder: Path) -> bool:
         content = json.loads((folder / "manifest.json").read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and {"target", "abi", "specialists", "library"} <= content.keys()
+    return isinstance(content, dict) and (
+        {"target", "abi", "specialists"} <= content.keys() and not {"library", "npu"}.isdisjoint(content)
+    )
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """Errors that a user can act on, and the exit codes of every command.
 
-| code | meaning                                   | error           |
-|------|-------------------------------------------|-----------------|
-| 0    | all done                                  |                 |
-| 1    | a result did not match its reference      | `MismatchError` |
-| 2    | usage or configuration                    | `ConfigError`   |
-| 3    | an input file could not be used           | `InputError`    |
-| 4    | no board                                  | (targets)       |
-| 5    | link failure                              | (targets)       |
-| 6    | board error                               | (targets)       |
-| 130  | interrupted (Ctrl-C)                      |                 |
+| code | meaning                                   | error                         |
+|------|-------------------------------------------|-------------------------------|
+| 0    | all done                                  |                               |
+| 1    | a result did not match its reference      | `MismatchError`               |
+| 2    | usage or configuration                    | `ConfigError`                 |
+| 3    | an input file could not be used           | `InputError`                  |
+| 4    | no board, or another host has it          | `targets.errors.NoBoardError` |
+| 5    | the link to a board failed                | `targets.errors.LinkError`    |
+| 6    | a board cannot do the work, or died of it | `targets.errors.BoardError`   |
+| 130  | interrupted (Ctrl-C)                      |                               |
 
 A command over several files goes on after a failure and ends with the first failure's code; a fault
 of the program itself counts as 1.

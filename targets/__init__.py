@@ -1,4 +1,4 @@
-"""Descriptions of the devices that the denoiser is compiled for.
+"""The devices that the denoiser is compiled for: descriptions, the link to boards, the check of a bundle on one.
 
-It imports nothing of this project's other packages but `isp.errors` and `isp.registry`.
+Of this project's other packages it imports only small parts of `isp`, so that it works without PyTorch and TVM.
 """

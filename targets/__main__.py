@@ -1,4 +1,4 @@
-"""Commands around the devices that the denoiser is compiled for: `python -m targets list`."""
+"""Commands around the devices that the denoiser is compiled for: what there is, the agent for a board, its check."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from isp.errors import UserError
-from targets import cli
+from isp.errors import ConfigError, UserError
+from targets import cli, cli_agent, cli_validate
+
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code (documented in `isp.errors`)."""
     parser = argparse.ArgumentParser(prog="python -m targets", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    cli.add_parser(commands)
+    for command in (cli, cli_agent, cli_validate):
+        command.add_parser(commands)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -23,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return INTERRUPTED
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
+        return ConfigError.exit_code
     return code
 
 

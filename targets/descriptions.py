@@ -56,6 +56,10 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+NPU_PRECISIONS = ("a16w8", "a8w8")
+"""Bits of activations and weights of a network for an NPU."""
+
+
 class OperatingSystem(StrEnum):
     """What a library is linked for; without one there is only the static library."""
 
@@ -90,6 +94,26 @@ class Emulator:
 
 
 @checked_dataclass(frozen=True, config=STRICT)
+class Npu:
+    """An Arm Ethos-U beside the core, which then computes the network while the core does what surrounds it.
+
+    accelerator, system_configuration, memory_mode: as Vela and its `Arm/vela.ini` name them; its estimates rest on
+    them. layout: order of the dimensions of the network's input and output. sram_bytes: what there is of it for the
+    NPU: the whole arena, or a cache of it where there is DRAM. dram_bytes: for the arena, 0 where there is none.
+    quality_loss_db, dark_loss_db: greatest loss of PSNR by the integers, over all pixels and over the darkest quarter.
+    """
+
+    accelerator: Annotated[str, Field(pattern=r"^ethos-u(55|65|85)-[0-9]+$")]
+    system_configuration: Word
+    memory_mode: Word
+    layout: Literal["nhwc", "nchw"]
+    sram_bytes: Annotated[int, Field(gt=0)]
+    dram_bytes: Annotated[int, Field(ge=0)]
+    quality_loss_db: Positive
+    dark_loss_db: Positive
+
+
+@checked_dataclass(frozen=True, config=STRICT)
 class Target:
     """A device that code is made for.
 
@@ -102,6 +126,7 @@ class Target:
     thresholds: for each precision that the target supports.
     boards: examples that carry it.
     model_core: core whose cycles LLVM's model gives, where the target can be tuned without a board.
+    npu: what computes the network in the core's place.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -121,6 +146,7 @@ class Target:
     float_abi: Literal["hard", "soft"] | None = None
     emulator: Emulator | None = None
     model_core: str | None = None
+    npu: Npu | None = None
 
     def __post_init__(self) -> None:
         if set(self.thresholds) != set(self.lanes):
@@ -135,6 +161,11 @@ class Target:
                 f"float_abi {self.float_abi} with triple {self.triple}: expected hard where, and only where, "
                 "the triple ends in hf"
             )
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What can be asked for; the first is the default."""
+        return NPU_PRECISIONS if self.npu else tuple(self.lanes)
 
 
 @dataclass(frozen=True)

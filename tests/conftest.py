@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_PACKAGES = ("isp", "denoiser")
+_PACKAGES = ("isp", "denoiser", "targets")
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from compile.errors import ToolchainError
 from isp.atomic import replacing
+from targets.toolchain import ToolchainError
 
 SOURCE: Final = Path(__file__).with_name("block_counter.c")
 INSTRUCTION_BYTES: Final = 4
@@ -56,7 +56,7 @@ def count_blocks(
 ) -> tuple[BlockCount, ...]:
     """Runs a program of 64-bit Arm and counts its basic blocks, those of its shared libraries among them.
 
-    command_prefix: QEMU's user-mode emulator with its options, as `compile.toolchain.run_prefix` gives it.
+    command_prefix: QEMU's user-mode emulator with its options, as `targets.toolchain.run_prefix` gives it.
     cache: folder where the plugin is built once; made if there is none. Raises ToolchainError where QEMU or a C
     compiler for this machine is missing, QEMU takes no plugins, or the program fails.
     """

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Final
 
 from compile.cost.block_counts import INSTRUCTION_BYTES
-from compile.errors import ToolchainError
+from targets.toolchain import ToolchainError
 
 LLVM_MAJOR: Final = 19
 """The least version of LLVM. From it on, Debian 12 and 13 have the same one, and it models the Neoverse N1."""

@@ -29,10 +29,10 @@ from typing import Final
 
 from compile.cost.block_counts import INSTRUCTION_BYTES
 from compile.cost.machine_code import FEATURES, call_llvm, disassembled, llvm_tool, llvm_version
-from compile.errors import ToolchainError
 from isp.atomic import replacing
 from isp.errors import ConfigError
 from isp.registry import nearest
+from targets.toolchain import ToolchainError
 
 MODELS: Final[Mapping[str, str]] = {
     "cortex-a53": "cortex-a53",

@@ -47,7 +47,7 @@ def measure(
 ) -> Cost:
     """What a static program spends in the functions whose names begin with `symbols_prefix`, in one run.
 
-    command_prefix: QEMU's user-mode emulator with its options, as `compile.toolchain.run_prefix` gives it. core: one of
+    command_prefix: QEMU's user-mode emulator with its options, as `targets.toolchain.run_prefix` gives it. core: one of
     `machine_cycles.MODELS`. cache: folder for what is made once, made if there is none. Raises ToolchainError where
     QEMU, a C compiler or LLVM is missing or the program fails, ConfigError for a core that is not known.
     """

@@ -12,10 +12,10 @@ from pathlib import Path
 from compile.cost.program_cost import measure as cost_of_program
 from compile.kernel_object import compile_kernels
 from compile.row_kernels.kernel import C_PARAMETERS, RowKernel, Tiling, Vectors
-from compile.toolchain import Compiler
 from compile.tuning.workload import CANDIDATE, CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, candidates, workload
 from compile.tvm_target import tvm_target
 from targets.descriptions import Target
+from targets.toolchain import Compiler
 
 CYCLES_PER_INSTRUCTION = 0.25
 """Added for each instruction: the models know no instruction cache and no fetching, and so flatter long code."""

@@ -13,10 +13,10 @@ import numpy as np
 
 from compile.kernel_object import compile_kernels
 from compile.row_kernels.kernel import RowKernel, Tiling, Vectors
-from compile.toolchain import Compiler
 from compile.tuning.workload import CHUNKS, ROW_OFFSETS, ROWS_VALUES, SIDE_VALUES, candidates, workload
 from compile.tvm_target import tvm_target
 from targets.descriptions import Target
+from targets.toolchain import Compiler
 
 ROUNDS = 15
 ROUND_S = 0.001

@@ -57,7 +57,7 @@ def set_up_logging(verbose: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    for package in ("isp", "denoiser"):
+    for package in ("isp", "denoiser", "targets"):
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 

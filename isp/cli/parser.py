@@ -10,7 +10,7 @@ from isp.cfa import Cfa
 
 EXIT_CODES = (
     "exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 a capture could not be used, "
-    "130 interrupted"
+    "4 no board, 5 the link to a board failed, 6 a board cannot do the work, 130 interrupted"
 )
 
 PACKINGS = ("u8", "u16le", "u16be", "mipi_raw10", "mipi_raw12")

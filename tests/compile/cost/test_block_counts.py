@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compile.cost.block_counts import BlockCount, basic_blocks, count_blocks, difference, is_branch, plugin
-from compile.errors import ToolchainError
+from targets.toolchain import ToolchainError
 
 # As many turns as there are arguments, the program's own name among them, times 1000.
 LOOP = """

@@ -9,8 +9,8 @@ import pytest
 from compile.cost import machine_code, machine_cycles
 from compile.cost.machine_code import Kind, disassembled, kind_of
 from compile.cost.machine_cycles import cycles_per_block
-from compile.errors import ToolchainError
 from isp.errors import ConfigError
+from targets.toolchain import ToolchainError
 
 pytestmark = pytest.mark.usefixtures("llvm")
 

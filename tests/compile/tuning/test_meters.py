@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from compile.errors import ToolchainError
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.kernel import Tiling, Vectors
-from compile.toolchain import find_compiler, run_prefix
 from compile.tuning.cycles_meter import CyclesMeter
 from compile.tuning.host_meter import HostMeter
 from compile.tuning.meter import Meter
 from compile.tuning.rpc_meter import RpcMeter, Server, parse_server
 from isp.errors import ConfigError
 from targets.descriptions import Precision, Target, load
+from targets.toolchain import ToolchainError, find_compiler, run_prefix
 
 KERNEL = RowConvolution(1, 48, 48, 96, "none")
+OTHER_KERNEL = RowConvolution(1, 16, 16, 24, "none")
 FAST, SLOW = Tiling(8, 2, 8), Tiling(1, 1, 1)
 """One vector of sums at a time waits for each product; sixteen keep the core busy."""
+
+REGISTERED_S = 60
 
 
 def vectors_of(target: Target) -> Vectors:
@@ -56,13 +62,74 @@ def test_time_on_a_board_over_rpc() -> None:
         board.terminate()
 
 
-def test_a_board_that_does_not_answer_is_named() -> None:
+@pytest.fixture(scope="module")
+def tracker() -> Iterator[Server]:
+    """A tracker with one board, `pi4`, both on this machine and for it alone."""
+    from tvm import rpc
+    from tvm.rpc.server import Server as Board
+    from tvm.rpc.tracker import Tracker
+
+    with ExitStack() as ended:
+        lender = Tracker(host="127.0.0.1", port=9190, port_end=9290, silent=True)
+        ended.callback(lender.terminate)
+        address = ("127.0.0.1", lender.port)
+        board = Board(host="127.0.0.1", port=9190, port_end=9290, key="pi4", tracker_addr=address, silent=True)
+        ended.callback(board.terminate)
+        session = rpc.connect_tracker(*address)
+        ended.callback(session.close)
+        deadline = time.monotonic() + REGISTERED_S
+        while not any(count["free"] for count in session.summary()["queue_info"].values()):
+            assert time.monotonic() < deadline, "the board did not register"
+            time.sleep(0.05)
+        yield Server(*address, "pi4")
+
+
+def test_time_on_a_board_that_a_tracker_lends(tracker: Server) -> None:
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    meter = RpcMeter(target, vectors_of(target), compiler, tracker)
+    assert meter.description.startswith("time on a board (pi4)")
+    assert_tells_them_apart(meter)
+    assert len(meter.measure(OTHER_KERNEL, (FAST,))) == 1
+    del meter
+    assert_tells_them_apart(RpcMeter(target, vectors_of(target), compiler, tracker))
+
+
+def test_boards_that_a_tracker_does_not_know_are_named(tracker: Server) -> None:
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    with pytest.raises(ToolchainError, match=r"has no boards 'pi5'; expected one of pi4"):
+        RpcMeter(target, vectors_of(target), compiler, replace(tracker, key="pi5"))
+
+
+def test_a_board_that_is_lost_is_named() -> None:
+    from tvm.rpc.server import Server as Board
+
+    target = load("host")
+    compiler = find_compiler(target)
+    if compiler is None:
+        pytest.skip("no C compiler for this machine")
+    board = Board(host="127.0.0.1", port=9190, port_end=9290, silent=True)
+    try:
+        meter = RpcMeter(target, vectors_of(target), compiler, Server("127.0.0.1", board.port, ""))
+    finally:
+        board.terminate()
+    with pytest.raises(ToolchainError, match=rf"127\.0\.0\.1:{board.port}"):
+        meter.measure(KERNEL, (FAST,))
+
+
+@pytest.mark.parametrize("key", ["", "pi4"])
+def test_a_board_or_tracker_that_does_not_answer_is_named(key: str) -> None:
     target = load("host")
     compiler = find_compiler(target)
     if compiler is None:
         pytest.skip("no C compiler for this machine")
     with pytest.raises(ToolchainError, match=r"127\.0\.0\.1:1"):
-        RpcMeter(target, vectors_of(target), compiler, Server("127.0.0.1", 1, ""))
+        RpcMeter(target, vectors_of(target), compiler, Server("127.0.0.1", 1, key))
 
 
 def test_servers_are_named_by_host_port_and_key() -> None:

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from compile import toolchain
-from compile.errors import ToolchainError
-from compile.toolchain import Compiler, find_compiler, missing_compiler_message, run_prefix
+from targets import toolchain
 from targets.descriptions import Target, host, load
+from targets.toolchain import Compiler, ToolchainError, find_compiler, missing_compiler_message, run_prefix
 
 LIBRARY = """
 #include <math.h>

@@ -16,14 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from compile.errors import ToolchainError
 from isp.atomic import replacing
-from isp.errors import ConfigError
+from isp.errors import ConfigError, UserError
 from targets.descriptions import HOST, OperatingSystem, Target, load
 
 _C_FLAGS: Final = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 _ZIG: Final = (sys.executable, "-m", "ziglang")
 _SHOWN_LINES: Final = 8
+
+
+class ToolchainError(UserError):
+    """A C compiler or linker that failed, is missing or cannot be started."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,20 @@ class Compiler:
         command = [*self.static_command, "-O2", "-static"] if static else [*self.command, "-O2"]
         _link(command, objects, output)
 
+    def link_firmware(self, objects: Sequence[Path], script: Path, output: Path) -> None:
+        """Link an image for a machine without an operating system, laid out by a linker script.
+
+        Of libraries there is only the compiler's own. What nothing refers to is left out. Raises ToolchainError, also
+        where the image doesn't fit the machine's memory.
+        """
+        layout = ("-nostdlib", "-Wl,--gc-sections", "-Wl,-z,max-page-size=4", f"-Wl,-T,{script}")
+        _link([*self.command, *layout], objects, output, libraries=("-lgcc",))
+
     def _surroundings(self) -> tuple[str, ...]:
         if self.operating_system is OperatingSystem.NONE:
             # No C library behind it, nor anything to unwind the stack with.
-            return ("-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+            sections = ("-ffunction-sections", "-fdata-sections")
+            return ("-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", *sections)
         return ("-fPIC",)
 
 
@@ -102,6 +117,14 @@ def find_compiler(target: Target) -> Compiler | None:
         for zig_target in (target.zig_target, static_target)
     )
     return Compiler(command, static_command, f"zig {_first_line([*_ZIG, 'version'])}", target.operating_system)
+
+
+def required_compiler(target: Target) -> Compiler:
+    """As `find_compiler`, but raises ToolchainError, with what to install, also where there is none."""
+    compiler = find_compiler(target)
+    if compiler is None:
+        raise ToolchainError(missing_compiler_message(target))
+    return compiler
 
 
 def missing_compiler_message(target: Target) -> str:
@@ -149,10 +172,10 @@ def _runs_natively(target: Target) -> bool:
     return same_system and target.cpu in ("generic", here.cpu) and set(target.features) <= set(here.features)
 
 
-def _link(command: Sequence[str], objects: Sequence[Path], output: Path) -> None:
+def _link(command: Sequence[str], objects: Sequence[Path], output: Path, libraries: Sequence[str] = ("-lm",)) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     with replacing(output) as temporary:
-        _run([*command, *map(str, objects), "-o", str(temporary), "-lm"])
+        _run([*command, *map(str, objects), "-o", str(temporary), *libraries])
 
 
 def _first_line(command: Sequence[str]) -> str:

@@ -1,0 +1,168 @@
+"""`python -m targets validate`: does a board compute what the float model computes, how fast, in how much memory?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isp.errors import ConfigError, MismatchError
+
+if TYPE_CHECKING:
+    from targets.bundle import Bundle
+    from targets.descriptions import Threshold
+    from targets.raw_check import RawComparison
+    from targets.validate import Tiles
+    from targets.validation import Validation
+    from targets.verdict import TileResult
+
+log = logging.getLogger(__name__)
+
+BOARD_LINES = "board"
+"""What the lines begin with that tell of a board's progress."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "validate",
+        help="check a bundle on a board",
+        description="Runs the golden tiles of a bundle on a board, compares what it computes with the float model, and "
+        "measures time, memory and the link. Exit codes: 0 it passes, 1 it does not, 4 no board, 5 the link failed, 6 "
+        "the board cannot run the bundle.",
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that `python -m compile` made")
+    parser.add_argument(
+        "--board",
+        default="",
+        metavar="URL",
+        help="/dev/ttyUSB0, COM5, socket://HOST:PORT, rfc2217://HOST:PORT, ssh:USER@HOST, or an emulator: user:CPU, "
+        "qemu:MACHINE, user:host for this machine (default: the board that is attached)",
+    )
+    parser.add_argument("--target", metavar="FILE", help="description of the bundle's target, if it is your own")
+    parser.add_argument("--specialist", metavar="NAME", help="only this network (default: all)")
+    parser.add_argument("--tiles", default="", metavar="NAMES", help="only these golden tiles, with commas between")
+    parser.add_argument("--keep-baud", action="store_true", help="stay at 115200 baud (default: as fast as both can)")
+    parser.add_argument("--json", action="store_true", help="the results as JSON on stdout, not the table")
+    parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="write a report as one HTML page")
+    parser.add_argument(
+        "--raw",
+        type=Path,
+        metavar="CAPTURE",
+        help="then develop a capture by the board and by this machine, and compare; the pictures go beside the report",
+    )
+    parser.add_argument(
+        "--host-backend", default="torch", metavar="B", help="of --raw: torch (default), or a bundle for this machine"
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # numpy and others are imported only now, so that `--help` answers at once.
+    from targets.bundle import read
+    from targets.descriptions import load
+    from targets.validate import chosen_tiles
+    from targets.validation import table
+
+    bundle = read(arguments.bundle)
+    threshold = load(arguments.target or bundle.manifest.target).thresholds.get(bundle.manifest.precision)
+    if threshold is None:
+        raise ConfigError(
+            f"{bundle.folder}: precision {bundle.manifest.precision} for {bundle.manifest.target}",
+            expected="one that the target has thresholds for",
+        )
+    if arguments.raw is not None and not arguments.raw.is_file():
+        raise ConfigError(f"--raw {arguments.raw}: no such file", expected="a capture")
+    tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
+    validation = _validated(arguments, bundle, tiles, threshold)
+    if arguments.output is not None:
+        _write_report(arguments.output, validation)
+    if not arguments.json:
+        sys.stdout.write(table(validation) + "\n")
+        sys.stdout.flush()
+    raw = None if arguments.raw is None else _compared(arguments, bundle, validation)
+    if arguments.json:
+        content = {**validation.as_dict(), "raw": None if raw is None else raw.as_dict()}
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    elif raw is not None:
+        sys.stdout.write(_raw_text(raw) + "\n")
+    _judge(validation, raw)
+    return 0
+
+
+def _validated(arguments: argparse.Namespace, bundle: Bundle, tiles: Tiles, threshold: Threshold) -> Validation:
+    from targets.link.client import Board
+    from targets.validate import validate
+
+    url = arguments.board or _attached_board()
+    with Board.open(url, bundle=bundle.folder) as board:
+        log.info("%s, %s, at %s", board.hello.board, board.hello.core, url)
+        if not arguments.keep_baud and (baud := board.negotiate_baud()) is not None:
+            log.info("the link runs at %d baud", baud)
+        return validate(bundle, board, url, tiles, threshold, _log_tile)
+
+
+def _attached_board() -> str:
+    from targets.transports.discovery import only_board
+
+    return only_board()
+
+
+def _log_tile(result: TileResult, done: int, count: int) -> None:
+    time_text = "" if result.best_s is None else f", {1e3 * result.best_s:.1f} ms"
+    verdict = "FAILS" if result.failure else "ok"
+    log.info("[%d/%d] %s, tile %s: %s%s", done, count, result.specialist, result.tile.name, verdict, time_text)
+
+
+def _compared(arguments: argparse.Namespace, bundle: Bundle, validation: Validation) -> RawComparison:
+    from targets.raw_check import compare_raw
+
+    def on_line(line: str) -> None:
+        if line.startswith(BOARD_LINES):
+            log.info("%s", line)
+
+    log.info("developing %s by the board, then by %s", arguments.raw, arguments.host_backend)
+    board = f"board:{bundle.folder}@{validation.board.url}"
+    model = arguments.specialist or bundle.manifest.family
+    folder = arguments.output.parent if arguments.output is not None else Path()
+    limit = validation.threshold.max_error
+    return compare_raw(arguments.raw, (board, arguments.host_backend), model, limit, folder, on_line)
+
+
+def _write_report(path: Path, validation: Validation) -> None:
+    from isp.atomic import replacing
+    from targets.validate_report import validation_page
+
+    with replacing(path) as temporary:
+        temporary.write_text(validation_page(validation), encoding="utf-8")
+    log.info("report: %s", path)
+
+
+def _raw_text(raw: RawComparison) -> str:
+    board, host, both = raw.pictures
+    return "\n".join(
+        (
+            f"\n  {raw.capture} by {raw.model}, {'ok' if raw.passes else 'FAILS'}",
+            f"  board   {raw.board_s:.1f} s  {raw.board}",
+            f"  host    {raw.host_s:.1f} s  {raw.host}",
+            f"  mosaics differ by {raw.max_error:.1e} of full scale at the most (limit {raw.limit:g}), RMS "
+            f"{raw.rms_error:.1e}; pictures by {raw.most_codes} of 255",
+            f"  {board}, {host}, {both}",
+        )
+    )
+
+
+def _judge(validation: Validation, raw: RawComparison | None) -> None:
+    """Raises MismatchError where something does not pass."""
+    if not validation.passes:
+        raise MismatchError(
+            f"{validation.board.board}: {len(validation.failures)} of {len(validation.results)} golden tiles fail",
+            expected="all within the target's thresholds",
+        )
+    if raw is not None and not raw.passes:
+        raise MismatchError(
+            f"{raw.capture}: board and host differ by {raw.max_error:.2g} of full scale",
+            expected=f"at most {raw.limit:g}",
+        )

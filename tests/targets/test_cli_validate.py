@@ -1,0 +1,191 @@
+"""`python -m targets validate` against agents that run on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compile.golden import write
+from isp.report.sidecar import sha256
+from isp.sample import SAMPLE
+from targets.__main__ import main
+from targets.errors import LinkError
+from targets.golden import read
+from targets.link.client import Board
+from tests.targets.conftest import StartAgent
+
+TILES = ("low", "middle", "high", "per-colour", "cleanest", "extremes", "smallest", "short", "narrow")
+
+
+@pytest.fixture(scope="module")
+def other_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same networks, yet not the same library."""
+    folder = tmp_path_factory.mktemp("other") / "host"
+    shutil.copytree(tiny_bundle, folder)
+    library = folder / "lib/libfan.a"
+    library.write_bytes(library.read_bytes() + b"\n")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["library"]["sha256"]["lib/libfan.a"] = sha256(library)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture
+def wrong_reference(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A bundle whose library computes other than one of its golden tiles says, by twice what is allowed."""
+    folder = tmp_path / "wrong"
+    shutil.copytree(tiny_bundle, folder)
+    (golden,) = read(folder / "golden")
+    low, *others = golden.tiles
+    reference = low.reference.copy()
+    reference[3, 4] += np.float32(2e-5)
+    write(folder / "golden", [replace(golden, tiles=(replace(low, reference=reference), *others))])
+    return folder
+
+
+def test_a_board_that_computes_what_the_float_model_computes_passes(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    assert main(["validate", str(tiny_bundle), "--board", "user:host", "-o", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines()[1:10]] == list(TILES)
+    assert all(line.endswith(" ok") for line in out.splitlines()[1:10])
+    assert "at user:host" in out
+    assert page.read_text().count("<figure>") == 5 * len(TILES)
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_what_was_measured_as_json(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--board", "user:host", "--json", "--tiles", "low,narrow", "--specialist", "tiny"]
+    assert main(["validate", str(tiny_bundle), *arguments]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["passes"] is True
+    assert [tile["tile"] for tile in told["tiles"]] == ["low", "narrow"]
+    assert told["raw"] is None
+    assert all(0 < tile["best_s"] < 1 for tile in told["tiles"])
+    assert told["megapixels_per_s"] > 0
+    arena = json.loads((tiny_bundle / "manifest.json").read_text())["specialists"][0]["arena_bytes_of_width"]
+    assert told["tiles"][0]["arena_bytes"] == told["peak_arena_bytes"] == arena["128"]
+    assert told["link"]["bytes_sent"] > 4 * 128 * 128
+
+
+def test_a_mismatch_is_told_and_shown(
+    wrong_reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    arguments = ["--board", "user:host", "--tiles", "low,short", "-o", str(page)]
+    assert main(["validate", str(wrong_reference), *arguments]) == 1
+    said = capsys.readouterr()
+    assert "tiny, tile low: max error 2e-05, expected at most 1e-05" in said.out
+    assert "error: host: 1 of 2 golden tiles fail; expected all within the target's thresholds" in said.err
+    assert "<dd>1 of 2 fail</dd>" in page.read_text()
+
+
+def test_a_board_with_another_bundle_is_refused(
+    tiny_bundle: Path, other_bundle: Path, start_agent: StartAgent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = start_agent(tiny_bundle)
+    assert main(["validate", str(other_bundle), "--board", url]) == 6
+    assert "carries the bundle" in capsys.readouterr().err
+    assert main(["validate", str(tiny_bundle), "--board", url, "--tiles", "short"]) == 0
+
+
+def test_a_board_with_little_memory_is_told_what_is_needed(
+    tiny_bundle: Path, start_agent: StartAgent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = start_agent(tiny_bundle, "--memory", "100000")
+    assert main(["validate", str(tiny_bundle), "--board", url]) == 6
+    said = capsys.readouterr().err
+    assert "for input, output and arena; tiny needs" in said
+    fitting = said.split("--tiles ")[1].strip()
+    assert fitting == "smallest,short,narrow"
+    assert main(["validate", str(tiny_bundle), "--board", url, "--tiles", fitting]) == 0
+
+
+def test_where_there_is_no_board(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"socket://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [])
+    for board in (["--board", "/dev/no-such-port"], ["--board", nobody], []):
+        assert main(["validate", str(tiny_bundle), *board]) == 4
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_link_that_fails_is_no_mismatch(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silence(*_: object) -> None:
+        raise LinkError("user:host has fallen silent")
+
+    monkeypatch.setattr(Board, "run", silence)
+    assert main(["validate", str(tiny_bundle), "--board", "user:host"]) == 5
+    assert "error: user:host has fallen silent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["{bundle}x", "--board", "user:host"], 2, "no such folder"),
+        (["{bundle}", "--board", "pigeon:post"], 2, "names no board"),
+        (["{bundle}", "--board", "user:host", "--tiles", "lo"], 2, "no golden tile 'lo'; did you mean 'low'"),
+        (["{bundle}", "--board", "user:host", "--specialist", "tin"], 2, "did you mean 'tiny'"),
+        (["{bundle}", "--board", "user:host", "--raw", "none.dng"], 2, "none.dng: no such file"),
+        (["{bundle}", "--target", "none.yaml"], 3, "none.yaml: No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    tiny_bundle: Path, arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", *(text.format(bundle=tiny_bundle) for text in arguments)]) == code
+    assert words in capsys.readouterr().err
+
+
+def test_a_bundle_with_a_damaged_library_is_refused(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_bundle, folder)
+    (folder / "lib/libfan.a").write_bytes(b"")
+    assert main(["validate", str(folder), "--board", "user:host"]) == 3
+    assert "is not the one that the manifest lists" in capsys.readouterr().err
+
+
+def test_a_capture_is_developed_by_the_board_as_by_the_host(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import cv2
+
+    page = tmp_path / "report.html"
+    arguments = ["--board", "user:host", "--tiles", "smallest", "-o", str(page), "--json"]
+    raw = ["--raw", str(SAMPLE), "--host-backend", str(tiny_bundle)]
+    assert main(["validate", str(tiny_bundle), *arguments, *raw]) == 0
+    told = json.loads(capsys.readouterr().out)["raw"]
+    assert told["passes"] is True
+    assert told["model"] == "tiny"
+    assert "host float32 on host (host), library" in told["board"]
+    assert told["host"].startswith("host float32, library")
+    assert told["max_error"] <= 1e-6
+    assert told["most_codes"] <= 1
+    board, host, both = (cv2.imread(path) for path in told["pictures"])
+    assert [Path(path).parent for path in told["pictures"]] == [tmp_path] * 3
+    assert board.shape == host.shape == (800, 1200, 3)
+    assert both.shape[1] > 3 * 1200
+
+
+def test_a_host_that_has_not_the_networks_is_refused(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--board", "user:host", "--tiles", "smallest", "--raw", str(SAMPLE)]
+    assert main(["validate", str(tiny_bundle), *arguments]) == 2
+    assert "no model is named 'tiny'" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.png")) == [tmp_path / "sample.board.png"]
