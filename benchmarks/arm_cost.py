@@ -1,4 +1,4 @@
-"""What the compiled denoiser costs on Arm cores, beside ncnn running the same network with the same weights.
+"""What the compiled denoiser costs on Arm cores, beside other engines with the same network and the same weights.
 
     python -m benchmarks.arm_cost --bundle build/cortex-a72 [--bundle ...] [--size 128]
     python -m benchmarks.arm_cost --prepare-peers build/arm-peers
@@ -12,8 +12,10 @@ What is counted favours the peers: of them it is the code of their own library a
 and giving the network's output, while the compiled library takes the mosaic and gives it denoised. All outputs are
 checked against float64. A multiply-accumulate (MAC) is one of the float network's, however it is computed.
 
-The peers run under a 64-bit Arm Python that --prepare-peers puts into a folder (Debian's, unpacked; about 120 MB); the
-one whose kernels are chosen for a Cortex-A72 is counted once, and its cycles are told for all cores.
+The peers, ncnn, XNNPACK and ONNX Runtime, run under a 64-bit Arm Python that --prepare-peers puts into a folder
+(Debian's, unpacked; about 250 MB). Each is told that it runs on the core for which its kernels are counted, and has the
+cycles of its kernels for one core told for all of them: LLVM's models are not always of the opinion that a core's own
+kernels are the best for it.
 """
 
 from __future__ import annotations
@@ -21,29 +23,31 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import arm_python, command, ncnn_model
+from benchmarks import arm_python, command
+from benchmarks.arm_peers import PEERS, infer
 from benchmarks.peers import reference
 from benchmarks.peers.reference import Scene
-from compile import networks, toolchain
+from compile import networks
 from compile.bundle import link_runner
 from compile.cost import symbols
 from compile.cost.block_counts import BlockCount, count_blocks, difference
 from compile.cost.machine_code import Kind
 from compile.cost.program_cost import KERNELS, Cost, cost_of, instruction_mix
 from compile.cost.symbols import FunctionTable
-from compile.errors import ToolchainError
 from compile.networks import SourceNetwork
 from compile.relax_import import to_graph, to_relax
 from denoiser import bundle
 from denoiser.network import INPUT_CHANNELS, complexity
 from isp.errors import ConfigError, InputError, MismatchError
+from targets import toolchain
 from targets.descriptions import Precision, load
+from targets.toolchain import ToolchainError
 
 CORES = ("cortex-a55", "cortex-a72", "cortex-a76")
 SHOT = 1e-3
@@ -54,7 +58,6 @@ CLEARING = "__memset"
 """What the engine calls of the C library."""
 PEER_TOLERANCE = 1e-4
 """Of the network's output, in its own units; float32 leaves an error of some 1e-5."""
-NCNN_SCRIPT = Path(__file__).with_name("ncnn_inference.py")
 
 
 @dataclass(frozen=True)
@@ -107,49 +110,19 @@ def measure_bundle(folder: Path, scene: Scene, network: SourceNetwork, cache: Pa
     return Measured(f"compiled for {target.name}", str(precision), target.lanes[precision], blocks, functions, error)
 
 
-def measure_ncnn(peers: Path, scene: Scene, network: SourceNetwork, cache: Path) -> Measured:
-    """One inference in ncnn, in its own library's code. Raises ConfigError where the peers are not prepared."""
-    python = arm_python.find(peers)
-    with tempfile.TemporaryDirectory(prefix="fan-ncnn-") as name:
-        work = Path(name)
-        param, binary, source, output, maps = (work / part for part in ("param", "bin", "in", "out", "maps"))
-        ncnn_model.write(to_graph(to_relax(network.network, INPUT_CHANNELS)), param, binary)
-        np.load(scene.planes).astype("<f4").tofile(source)
-        size = (str(scene.height // 2), str(scene.width // 2))
-        files = ("-s", str(NCNN_SCRIPT), str(param), str(binary), str(source), str(output))
-
-        def counted(inferences: int) -> list[BlockCount]:
-            arguments = [*files, *size, str(inferences), str(maps)]
-            blocks = count_blocks(python.command_prefix, python.program, arguments, cache)
-            return relative_to_library(blocks, maps.read_text(encoding="utf-8"), "/ncnn.cpython")
-
-        blocks = difference(counted(2), counted(1))
-        found = np.fromfile(output, "<f4").reshape(scene.residual.shape)
-    error = scene.residual_error(found)
-    if error > PEER_TOLERANCE:
-        raise MismatchError(f"ncnn: off by {error:.1e}", expected=f"at most {PEER_TOLERANCE:.0e}")
-    return Measured("ncnn", str(Precision.FLOAT32), 4, blocks, FunctionTable(()), error)
-
-
-def relative_to_library(blocks: Iterable[BlockCount], maps: str, library: str) -> list[BlockCount]:
-    """Blocks of one library by their places in its file, which are the same wherever it is loaded.
-
-    maps: what Linux says lies where. library: part of the file's path. Raises ToolchainError if it is not there.
-    """
-    segments = []
-    for line in maps.splitlines():
-        span, permissions, offset, _, _, *path = line.split(maxsplit=5)
-        if "x" in permissions and path and library in path[0]:
-            start, end = (int(bound, 16) for bound in span.split("-"))
-            segments.append((start, end, int(offset, 16)))
-    if not segments:
-        raise ToolchainError(f"no library {library!r} was loaded")
-    return [
-        BlockCount(block.address - start + offset, block.code, block.executions)
-        for block in blocks
-        for start, end, offset in segments
-        if start <= block.address < end
-    ]
+def measure_peers(folder: Path, scene: Scene, network: SourceNetwork, cache: Path) -> Iterator[Measured]:
+    """One inference in each peer, with its kernels for each core. Raises ConfigError where they are not prepared."""
+    python = arm_python.find(folder)
+    graph = to_graph(to_relax(network.network, INPUT_CHANNELS))
+    planes = np.load(scene.planes)[0]
+    for peer in PEERS:
+        for core in peer.cores:
+            inference = infer(peer, core, python, graph, planes, cache)
+            error = scene.residual_error(inference.found[None])
+            if error > PEER_TOLERANCE:
+                raise MismatchError(f"{peer.title}: off by {error:.1e}", expected=f"at most {PEER_TOLERANCE:.0e}")
+            title = f"{peer.title}, kernels for {core.name}"
+            yield Measured(title, str(Precision.FLOAT32), 4, inference.blocks, FunctionTable(()), error)
 
 
 def whole_table(measured: Sequence[Measured], macs: float, cache: Path) -> list[str]:
@@ -212,7 +185,7 @@ def run(arguments: argparse.Namespace) -> None:
         scene = reference.make(exact, arguments.size, arguments.size, SHOT, Path(folder))
         measured += (measure_bundle(each, scene, network, arguments.cache) for each in arguments.bundle)
         if arguments.peers is not None:
-            measured.append(measure_ncnn(arguments.peers, scene, network, arguments.cache))
+            measured += measure_peers(arguments.peers, scene, network, arguments.cache)
     print(f"A tile of {arguments.size} x {arguments.size} mosaic pixels, {macs / 1e6:.1f} million MAC, one thread.")
     print("Caches are not modelled.\n")
     print("\n".join([*whole_table(measured, macs, arguments.cache), "", *mix_table(measured, macs)]))

@@ -15,8 +15,8 @@ all take their turns in rounds, in another order each time. The figure to quote 
 round: the milliseconds depend on the machine, which should have nothing else to do.
 
 What is timed favours the peers: they get packed, normalised planes and give the network's output, while the compiled
-library takes the mosaic and gives it denoised. A thread of the library's takes a strip of the image, and computes its
-halo anew. A frame's sides are rounded up to multiples of 16; peers run it whole and in pieces, and the faster counts.
+library takes the mosaic and gives it denoised. A frame's sides are rounded up to multiples of 16; peers run it whole
+and in pieces, and the faster counts.
 Memory is that of the whole process: its largest resident set, and what was resident before the first run. PyTorch and
 ExecuTorch bring PyTorch's own libraries with them, torch.compile its compiler.
 """

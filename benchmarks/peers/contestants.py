@@ -104,11 +104,10 @@ def open_sgemm(cpus: list[int], stack: ExitStack) -> Contestant:
 
 
 def open_compiled(bench: Bench, scene: Scene, cpus: list[int], stack: ExitStack) -> Contestant:
-    """The library in a strip for each thread."""
+    """The library, whose threads share the image's columns."""
     engine = stack.enter_context(Engine(sys.executable, cpus))
     engine.ask("open_library", threads=len(cpus), **_of_bundle(bench, scene))
-    cut = "whole" if len(cpus) == 1 else f"{len(cpus)} strips"
-    return checked(engine, _blank(COMPILED, "", cut, _flop(bench, scene)), scene.mosaic_error)
+    return checked(engine, _blank(COMPILED, "", "whole", _flop(bench, scene)), scene.mosaic_error)
 
 
 def open_denoiser(bench: Bench, scene: Scene, cpus: list[int], stack: ExitStack) -> Contestant:
@@ -118,7 +117,7 @@ def open_denoiser(bench: Bench, scene: Scene, cpus: list[int], stack: ExitStack)
     border_px = 2 * bench.network.halo
     return checked(
         engine,
-        _blank(DENOISER, "", "its strips", _flop(bench, scene)),
+        _blank(DENOISER, "", "whole", _flop(bench, scene)),
         lambda found: scene.mosaic_error(found, border_px),
     )
 

@@ -12,13 +12,13 @@ import pytest
 
 from compile.cost.block_counts import BlockCount
 from compile.cost.symbols import Function, FunctionTable
-from compile.errors import ToolchainError
 from compile.network_graph import Add, Clip, Convolution, DepthToSpace, Image, Multiply, Node, Relu
 from isp.errors import ConfigError, InputError
+from targets.toolchain import ToolchainError
 
 pytest.importorskip("tvm")
 
-from benchmarks import arm_cost, arm_python, ncnn_model
+from benchmarks import arm_cost, arm_peers, arm_python, ncnn_model
 from benchmarks.arm_cost import Measured
 
 FMLA, NOP = (0x4E3FCFC0).to_bytes(4, "little"), bytes.fromhex("1f2003d5")
@@ -38,8 +38,8 @@ def convolution(source: Node, outputs: int, side: int, *, groups: int = 1) -> Co
 
 
 def written(answer: Node, folder: Path) -> tuple[list[list[str]], bytes]:
-    ncnn_model.write(answer, folder / "param", folder / "bin")
-    lines = [line.split() for line in (folder / "param").read_text().splitlines()]
+    ncnn_model.write(answer, 8, 8, folder)
+    lines = [line.split() for line in (folder / ncnn_model.PARAM).read_text().splitlines()]
     assert lines[0] == ["7767517"]
     assert int(lines[1][0]) == len(lines) - 2
     blobs = [name for line in lines[2:] for name in line[4 + int(line[2]) : 4 + int(line[2]) + int(line[3])]]
@@ -47,7 +47,7 @@ def written(answer: Node, folder: Path) -> tuple[list[list[str]], bytes]:
     read = [name for line in lines[2:] for name in line[4 : 4 + int(line[2])]]
     assert len(set(read)) == len(read), "a blob has one reader in ncnn"
     assert set(blobs) - set(read) == {ncnn_model.OUTPUT}
-    return lines[2:], (folder / "bin").read_bytes()
+    return lines[2:], (folder / ncnn_model.BINARY).read_bytes()
 
 
 def test_every_operation_becomes_a_layer(tmp_path: Path) -> None:
@@ -82,12 +82,12 @@ def test_an_activation_joins_a_convolution_that_nothing_else_reads(tmp_path: Pat
 def test_only_the_library_counts_wherever_it_lies() -> None:
     inside = 0x5505AC0000
     blocks = [BlockCount(address, NOP, 3) for address in (0x5500000100, inside, inside + 0x40, 0x5508000000)]
-    assert arm_cost.relative_to_library(blocks, MAPS, "/ncnn.cpython") == [
+    assert arm_peers.relative_to_library(blocks, MAPS, "/ncnn.cpython") == [
         BlockCount(0x80000, NOP, 3),
         BlockCount(0x80040, NOP, 3),
     ]
     with pytest.raises(ToolchainError, match="no library '/other' was loaded"):
-        arm_cost.relative_to_library(blocks, MAPS, "/other")
+        arm_peers.relative_to_library(blocks, MAPS, "/other")
 
 
 def test_tables_give_figures_per_product(tmp_path: Path) -> None:

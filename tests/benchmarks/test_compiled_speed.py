@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from benchmarks.compiled_speed import check_compiled
 from benchmarks.peers import PEERS, Job, reference
 from benchmarks.peers.comparison import HEADER, Absence, Comparison, Measurement, Ratio, paired_ratio
-from benchmarks.peers.compiled import strips
 from benchmarks.peers.contestants import COMPILED, WrongResult, checked, reason
 from benchmarks.peers.pieces import run_in_pieces, window_length, windows
 from benchmarks.peers.session import Engine, EngineError, MissingModule
@@ -147,18 +146,6 @@ class TestPieces:
     def test_a_piece_that_is_all_halo_is_refused(self) -> None:
         with pytest.raises(ValueError, match="leaves nothing"):
             window_length(100, 8, 4, 1)
-
-
-@given(st.integers(1, 60), st.integers(1, 5), st.sampled_from([16, 96]))
-def test_strips_cover_each_row_once(units: int, count: int, halo_px: int) -> None:
-    height = 16 * units
-    found = strips(height, count, halo_px)
-    assert [row for one in found for row in range(one.first, one.end)] == list(range(height))
-    assert len(found) == min(count, units)
-    for one in found:
-        assert one.start == max(one.first - halo_px, 0)
-        assert one.stop == min(one.end + halo_px, height)
-        assert {one.start % 16, one.stop % 16} == {0}
 
 
 class TestStatistics:
