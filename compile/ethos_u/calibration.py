@@ -128,10 +128,11 @@ def convolution_of(node: Node) -> Convolution | None:
 def _patches(source: np.ndarray, layer: Convolution) -> np.ndarray:
     """What each output pixel of a layer sees of its source [C, H, W]: float32 [groups, inputs, pixels]."""
     edge = (layer.padding, layer.padding)
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(source, ((0, 0), edge, edge)), layer.weight.shape[2:], axis=(1, 2)
-    )[:, :: layer.stride, :: layer.stride]
-    channels, height, width, rows, columns = windows.shape
+    rows, columns = layer.weight.shape[2:]
+    padded = np.pad(source, ((0, 0), edge, edge))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), axis=(1, 2))  # type: ignore[call-overload]
+    windows = windows[:, :: layer.stride, :: layer.stride]
+    channels, height, width, _, _ = windows.shape
     inputs = channels // layer.groups * rows * columns
     return windows.transpose(0, 3, 4, 1, 2).reshape(layer.groups, inputs, height * width)
 

@@ -81,5 +81,6 @@ class RowConvolution:
         """weight [O, I, side, side] and bias [O] as the kernel reads them, flat float32."""
         rows = np.zeros((self.outputs, self.side, self.side, self.inputs), np.float32)
         rows[: weight.shape[0], ..., : weight.shape[1]] = weight.transpose(0, 2, 3, 1)
-        flat = rows.reshape(self.outputs, -1)
-        return np.concatenate([matrix(flat, *flat.shape, lanes), vector(bias, self.outputs)])
+        columns = self.side * self.side * self.inputs
+        flat = rows.reshape(self.outputs, columns)
+        return np.concatenate([matrix(flat, self.outputs, columns, lanes), vector(bias, self.outputs)])

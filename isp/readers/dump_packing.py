@@ -42,5 +42,5 @@ def unpack(rows: np.ndarray, packing: Packing, width: int) -> np.ndarray:
     for i in range(pixels):
         # High bytes come first, one per pixel; the group's last byte holds low bits, first pixel lowest
         np.left_shift(groups[..., i], low_bits, out=unpacked[..., i], dtype=np.uint16)
-        unpacked[..., i] |= low >> (i * low_bits) & (1 << low_bits) - 1
+        np.bitwise_or(unpacked[..., i], low >> (i * low_bits) & (1 << low_bits) - 1, out=unpacked[..., i])
     return unpacked.reshape(height, -1)[:, :width]

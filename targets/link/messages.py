@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from targets.core_features import CoreFeature
 
@@ -280,7 +280,7 @@ def taken_wait_s(payload: bytes) -> float:
     return struct.unpack("<I", payload)[0] / 1000 if len(payload) == 4 else 1.0
 
 
-def _unpack(fixed: struct.Struct, payload: bytes, name: str, *, exact: bool = True) -> tuple:  # type: ignore[type-arg]
+def _unpack(fixed: struct.Struct, payload: bytes, name: str, *, exact: bool = True) -> tuple[Any, ...]:
     if len(payload) < fixed.size or (exact and len(payload) > fixed.size):
         raise MalformedReplyError(f"{name}: {len(payload)} bytes of payload, expected {fixed.size}")
     return fixed.unpack_from(payload)

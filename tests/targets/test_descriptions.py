@@ -12,6 +12,15 @@ from targets.descriptions import FOLDER, OperatingSystem, Precision, load, names
 
 CORTEX_A = ("arm64", "cortex-a53", "cortex-a55", "cortex-a72", "cortex-a76")
 CORTEX_M = ("cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7")
+ETHOS_U = (
+    "ethos-u55-128",
+    "ethos-u55-256",
+    "ethos-u55-64",
+    "ethos-u65-256",
+    "ethos-u65-512",
+    "ethos-u85-1024",
+    "ethos-u85-256",
+)
 
 
 def changed(tmp_path: Path, name: str, old: str, new: str) -> str:
@@ -24,7 +33,7 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> str:
 
 
 def test_the_targets_are_those_that_are_promised() -> None:
-    assert names() == (*CORTEX_A, *CORTEX_M, "host")
+    assert names() == (*CORTEX_A, *CORTEX_M, *ETHOS_U, "host")
 
 
 @pytest.mark.parametrize("name", [*CORTEX_A, *CORTEX_M, "host"])
