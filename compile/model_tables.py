@@ -74,8 +74,8 @@ def write_tables(specialists: Sequence[Specialist], value_bytes: int, scratch_by
     """The text of fan_model.c. value_bytes: of one feature or weight."""
     kernels = dict.fromkeys(kernel for each in specialists for kernel in kernels_of(each.program))
     lines = ["/* Made by `python -m compile`. */", '#include "fan_model.h"', ""]
-    lines += [f"extern int32_t {symbol(kernel)}({C_PARAMETERS});" for kernel in kernels]
-    lines += [f"extern const uint8_t {weights_symbol(index)}[];" for index in range(len(specialists))]
+    lines += [f"FAN_PRIVATE extern int32_t {symbol(kernel)}({C_PARAMETERS});" for kernel in kernels]
+    lines += [f"FAN_PRIVATE extern const uint8_t {weights_symbol(index)}[];" for index in range(len(specialists))]
     tables = [_network(each, value_bytes, scratch_bytes) for each in specialists]
     networks = {table: number for number, table in enumerate(dict.fromkeys(tables))}
     for table, number in networks.items():

@@ -4,6 +4,15 @@
 
 #include <stdint.h>
 
+/* Of what the library's parts share: a shared library gives only fan.h's functions to others. */
+#ifndef FAN_PRIVATE
+#if defined(__GNUC__)
+#define FAN_PRIVATE __attribute__((visibility("hidden")))
+#else
+#define FAN_PRIVATE
+#endif
+#endif
+
 #define FAN_NONE 255u
 #define FAN_PLANES 4u
 /* Columns of a chunk. */
@@ -62,7 +71,7 @@ typedef struct {
     float chosen_from;
 } fan_specialist;
 
-extern const fan_specialist fan_specialists[];
-extern const uint32_t fan_specialists_count;
+FAN_PRIVATE extern const fan_specialist fan_specialists[];
+FAN_PRIVATE extern const uint32_t fan_specialists_count;
 
 #endif

@@ -116,8 +116,7 @@ def test_the_library_exports_its_interface_and_no_name_of_others(pair: tuple[Req
     headers = (pair[1] / "include").glob("*.h")
     declared = {name for header in headers for name in re.findall(r"^\w.*\b(fan_\w+)\(", header.read_text(), re.M)}
     assert {"fan_run", "fan_frame_run"} <= declared
-    assert declared <= exported
-    assert all(name.startswith("fan_") for name in exported)
+    assert exported - {"fan_extendhf2", "fan_truncsf2"} == declared
     names = defined_symbols(pair[1] / "lib" / "kernels.o")
     assert all(name.startswith("fan_") for name in names)
 

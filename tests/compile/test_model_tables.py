@@ -96,7 +96,7 @@ class Tables:
         stubs = folder / "stubs.c"
         stubs.write_text("".join(f"const unsigned char {name}[64] = {{1}};\n" for name in symbols))
         path, compiler = folder / "tables.so", c_compiler()
-        strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fPIC"]
+        strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fPIC", "-DFAN_PRIVATE="]
         for source in (tables, stubs):
             command = [compiler, *strict, f"-I{HOOKS / 'src'}", "-c", source, "-o", source.with_suffix(".o")]
             subprocess.run(command, check=True)
