@@ -290,6 +290,10 @@ typedef struct {
  * dealt out column by column, so that groups differ by one chunk in all, and mostly need what the same group made. */
 static span own_chunks(const fan_call *call, uint32_t chunks, uint32_t index, uint32_t rows)
 {
+    if (call->parts == 1u) {
+        const span every = {0u, chunks};
+        return every; /* without the divisions, which small tiles would notice */
+    }
     const uint32_t all = chunks * rows;
     const uint32_t before_next_column = rows - 1u - index;
     const uint32_t from = all * call->group / call->parts;
