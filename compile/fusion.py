@@ -2,7 +2,7 @@
 
 A whole residual block with its Feature-Align layer is one kernel; so is a convolution that is followed by
 depth to space and the addition of a skip connection. What is in no such group has a kernel of its own, if a slower
-one; what there is none for is refused.
+one, which may be Relax's; what does not work on rows is refused.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from compile.network_graph import (
     Clip,
     Convolution,
     DepthToSpace,
-    Function,
     Image,
     Multiply,
     Node,
+    Other,
     Relu,
     UnsupportedOperator,
 )
+from compile.relax_fallback import convolution as by_relax
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
 from compile.row_kernels.kernel import padded
+from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import Alignment, AlignmentWeights, BlockWeights, RowBlock
-from compile.row_program import AROUND, HALF, PAIR, SAME, Ring, RowProgram, Step
+from compile.row_program import AROUND, HALF, PAIR, SAME, Ring, RowProgram, Rows, Step
 
 NO_WEIGHTS = np.zeros(0, np.float32)
 
@@ -45,12 +47,8 @@ def fuse(output: Node, lanes: int) -> RowProgram:
 
 def _refused(node: Node) -> NoReturn:
     name = type(node).__name__.lower()
-    detail = ""
-    if isinstance(node, Convolution):
-        name = f"{'x'.join(map(str, node.weight.shape))} convolution"
-        detail = f" with stride {node.stride}, padding {node.padding}, {node.groups} groups"
     raise UnsupportedOperator(
-        f"{name}{detail} to {'x'.join(map(str, node.shape))}, outside every group that there is a kernel for",
+        f"{name} to {'x'.join(map(str, node.shape))}, outside every group that there is a kernel for",
         expected="the layers of a Feature-Align network",
     )
 
@@ -98,8 +96,10 @@ class _Builder:
                 return self._block(node, node, None, None) or self._elementwise(node)
             case Convolution():
                 return self._convolution(node)
-            case Multiply() | Relu() | Clip() | Function():
+            case Multiply() | Relu() | Clip():
                 return self._elementwise(node)
+            case Other():
+                return self._other(node)
         _refused(node)
 
     def _elementwise(self, node: Node) -> Ring:
@@ -111,8 +111,6 @@ class _Builder:
                 operation, operands = "add", (left, right)
             case Multiply(left=left, right=right):
                 operation, operands = "multiply", (left, right)
-            case Function(source=source, name=name):
-                operation, operands = name, (source,)
             case Relu(source=source):
                 operation, operands, low, high = "clip", (source,), 0.0, np.inf
             case Clip(source=source, low=low, high=high):
@@ -134,24 +132,32 @@ class _Builder:
         self.steps.append(step)
         return step.target
 
-    def _convolution(self, node: Convolution) -> Ring:
-        source = self.ring(node.source)
-        side = node.weight.shape[2]
+    def _other(self, node: Other) -> Ring:
+        first, *second = (self.ring(source) for source in node.sources)
         target = self._new_ring(node)
+        window = node.window
+        rows = Rows(window.stride, 0, window.origin, window.size)
+        pitches = tuple(ring.channels for ring in (first, *second))
+        kernel = RowRelaxOperator(node.call, window, pitches, target.channels)
+        return self._append(Step(kernel, first, rows, second[0] if second else None, target, kernel.packed, 1))
+
+    def _convolution(self, node: Convolution) -> Ring:
+        side = node.weight.shape[2]
         known = {(3, 1, 1): AROUND, (2, 2, 0): PAIR, (1, 1, 0): SAME}
         rows = known.get((side, node.stride, node.padding))
-        if rows is None or node.weight.shape[3] != side:
-            _refused(node)
+        depthwise_here = node.depthwise and side in (2, 3)
+        if rows is None or node.weight.shape[3] != side or not (node.groups == 1 or depthwise_here):
+            return self.ring(by_relax(node))
+        source = self.ring(node.source)
+        target = self._new_ring(node)
         if node.groups == 1:
             kernel = RowConvolution(side, node.source.shape[0], source.channels, target.channels, "none")
             return self._append(
                 Step(kernel, source, rows, None, target, kernel.packed(node.weight, node.bias, self.lanes), 1)
             )
-        if node.depthwise and side in (2, 3):
-            depthwise = RowDepthwise(side, source.channels)
-            packed = depthwise.packed(node.weight, node.bias)
-            return self._append(Step(depthwise, source, rows, None, target, packed, 1))
-        _refused(node)
+        depthwise = RowDepthwise(side, source.channels)
+        packed = depthwise.packed(node.weight, node.bias)
+        return self._append(Step(depthwise, source, rows, None, target, packed, 1))
 
     def _upsampled(self, node: Node, spread: Convolution, skip: Node | None) -> Ring:
         side, source = None if skip is None else self.ring(skip), self.ring(spread.source)

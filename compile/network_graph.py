@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from tvm import relax
 
 from isp.errors import ConfigError
 
@@ -56,14 +57,6 @@ class Relu(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Function(Node):
-    """A function of each value, by Relax's name for it."""
-
-    source: Node
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
 class Clip(Node):
     source: Node
     low: float
@@ -87,3 +80,24 @@ class DepthToSpace(Node):
     """Channels to 2x2 pixels; the channel is the slower index, as in PyTorch's pixel_shuffle."""
 
     source: Node
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an output pixel sees of the input in each direction: `size` pixels from `stride` times its own place plus
+    `origin` on."""
+
+    size: int = 1
+    stride: int = 1
+    origin: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Other(Node):
+    """Any other operator of Relax. sources: one or two, of which it sees a window of the first and the same pixel of
+    the second. call: of the operator, without padding; its variables are the sources in their order, the rest
+    constants."""
+
+    sources: tuple[Node, ...]
+    call: relax.Call
+    window: Window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 
@@ -18,16 +17,13 @@ from compile.network_graph import (
     Clip,
     Convolution,
     DepthToSpace,
-    Function,
     Image,
     Multiply,
     Node,
     Relu,
     UnsupportedOperator,
 )
-from compile.row_kernels.elementwise import FROM_TVM
-
-log = logging.getLogger(__name__)
+from compile.relax_fallback import other, uniform
 
 IMPORT_SIZE = 32
 """Height and width of the input that the network is traced with: the kernels take any."""
@@ -39,7 +35,11 @@ def to_relax(network: nn.Module, channels: int, size: int = IMPORT_SIZE) -> tvm.
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
         exported = torch.export.export(network.eval(), (example,))
-        return from_exported_program(exported, keep_params_as_input=False, unwrap_unit_return_tuple=True)
+        module = from_exported_program(exported, keep_params_as_input=False, unwrap_unit_return_tuple=True)
+    # Of what an operator of PyTorch gives beside its result, nothing is left if nothing reads it.
+    return tvm.transform.Sequential([relax.transform.CanonicalizeBindings(), relax.transform.DeadCodeElimination()])(
+        module
+    )
 
 
 def to_graph(module: tvm.IRModule) -> Node:
@@ -59,13 +59,6 @@ def to_tensors(function: relax.Function) -> tuple[Node, ...]:
 
 def _shape(expression: relax.Expr) -> tuple[int, ...]:
     return tuple(int(size) for size in expression.ty.shape)
-
-
-def _uniform(values: Iterable[object], what: str) -> int:
-    found = {int(str(value)) for value in values}
-    if len(found) != 1:
-        raise UnsupportedOperator(f"convolution with {what} {sorted(found)}", expected="the same in both directions")
-    return found.pop()
 
 
 class _Reader:
@@ -112,11 +105,10 @@ class _Reader:
         name = getattr(getattr(value, "op", None), "name", type(value).__name__)
         if name in self._read:
             self._read[name](variable, value)
-        elif name.removeprefix("relax.") in FROM_TVM:
-            self._function_of_value(variable, value, name.removeprefix("relax."))
+        elif isinstance(value, relax.Call) and isinstance(value.op, tvm.ir.Op):
+            self._other(variable, value)
         else:
-            known = {*(key.removeprefix("relax.") for key in self._read), *FROM_TVM}
-            raise UnsupportedOperator(f"operator {name}", expected=", ".join(sorted(known)))
+            raise UnsupportedOperator(f"operator {name}", expected="a call of an operator of Relax")
 
     def _call(self, variable: relax.Expr, composite: relax.Function, arguments: Iterable[relax.Expr]) -> None:
         for parameter, argument in zip(composite.params, arguments, strict=True):
@@ -138,16 +130,17 @@ class _Reader:
 
     def _convolution(self, variable: relax.Expr, call: relax.Call) -> None:
         source, weight = self._nodes[call.args[0]], self._constant(call.args[1])
-        if weight is None or _uniform(call.attrs.dilation, "dilation") != 1:
-            raise UnsupportedOperator("convolution with computed weights or dilation", expected="neither")
+        if weight is None or uniform(call.attrs.dilation, "convolution with dilation {}") != 1:
+            self._other(variable, call)
+            return
         shape = self._three(variable)
         self._nodes[variable] = Convolution(
             shape,
             source,
             weight,
             np.zeros(shape[0], np.float32),
-            _uniform(call.attrs.strides, "strides"),
-            _uniform(call.attrs.padding, "padding"),
+            uniform(call.attrs.strides, "convolution with strides {}"),
+            uniform(call.attrs.padding, "convolution with padding {}"),
             int(call.attrs.groups),
         )
 
@@ -163,7 +156,8 @@ class _Reader:
             or not isinstance(before, Convolution)
             or constant.shape not in {(1, before.shape[0], 1, 1), (before.shape[0], 1, 1)}
         ):
-            raise UnsupportedOperator("addition of a constant", expected="the bias of a convolution")
+            self._other(variable, call)
+            return
         self._nodes[variable] = Convolution(
             before.shape,
             before.source,
@@ -176,7 +170,8 @@ class _Reader:
 
     def _multiply(self, variable: relax.Expr, call: relax.Call) -> None:
         if any(self._constant(argument) is not None for argument in call.args):
-            raise UnsupportedOperator("multiplication by a constant", expected="a product of two tensors")
+            self._other(variable, call)
+            return
         self._nodes[variable] = Multiply(self._three(variable), *self._alike("multiplication", *call.args))
 
     def _alike(self, what: str, left: relax.Expr, right: relax.Expr) -> tuple[Node, Node]:
@@ -188,9 +183,15 @@ class _Reader:
     def _relu(self, variable: relax.Expr, call: relax.Call) -> None:
         self._nodes[variable] = Relu(self._three(variable), self._nodes[call.args[0]])
 
-    def _function_of_value(self, variable: relax.Expr, call: relax.Call, name: str) -> None:
-        log.info("%s: no kernel of ours, TVM's own is used", name)
-        self._nodes[variable] = Function(self._three(variable), self._nodes[call.args[0]], name)
+    def _other(self, variable: relax.Expr, call: relax.Call) -> None:
+        if not isinstance(variable.ty, relax.TensorType):
+            raise UnsupportedOperator(f"operator {call.op.name}, which gives several tensors", expected="one tensor")
+        constants = (self._constant(operand) for operand in call.args)
+        operands = [
+            self._nodes.get(operand, operand) if constant is None else constant
+            for operand, constant in zip(call.args, constants, strict=True)
+        ]
+        self._nodes[variable] = other(self._three(variable), call, operands)
 
     def _clip(self, variable: relax.Expr, call: relax.Call) -> None:
         low, high = (float(argument.value) for argument in call.args[1:])

@@ -1,7 +1,6 @@
 """What has no kernel of its own, value by value: one operation on one row, or on two.
 
 The networks here need none of it; it lets others be compiled that are built of the same layers in another way.
-Functions of one value that are not known here are taken from TVM's operator library, as Relax would.
 """
 
 from __future__ import annotations
@@ -9,20 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tvm import s_tir, te, tirx, topi
+from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
 from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, in_a_name, operands
 from compile.row_kernels.stages import finish_vectors
 
-FROM_TVM = frozenset({"abs", "cos", "erf", "exp", "log", "negative", "rsqrt", "sigmoid", "sin", "sqrt", "tanh"})
-"""Functions of TVM's library, by the names that Relax has for them, too."""
-
 
 @dataclass(frozen=True)
 class RowElementwise:
-    """operation: "add" or "multiply" (the second operand is `side`), "clip", or one of FROM_TVM. channels: whole
-    vectors. low, high: of "clip". unused: channels that only fill the last vector; they stay zero, for what follows
+    """operation: "add" or "multiply" (the second operand is `side`), or "clip". channels: whole vectors. low, high: of
+    "clip". unused: channels that only fill the last vector; they stay zero, for what follows
     multiplies them by zero and could not stand infinities."""
 
     operation: str
@@ -54,24 +50,13 @@ class RowElementwise:
             at_least = te.max(left(x, block, lane), tirx.const(self.low, vectors.values))
             return te.min(at_least, tirx.const(self.high, vectors.values)) if math.isfinite(self.high) else at_least
 
-        made = value
-        if self.operation in FROM_TVM:
-            known = getattr(topi, self.operation)(te.compute(shape, left, name="seen"))
-
-            def made(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
-                return known[x, block, lane]
-
         def used(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             if not self.unused:
-                return made(x, block, lane)
+                return value(x, block, lane)
             within = block * lanes + lane < channels - self.unused
-            return tirx.Select(within, made(x, block, lane), tirx.const(0, vectors.values))
+            return tirx.Select(within, value(x, block, lane), tirx.const(0, vectors.values))
 
         return a.function(te.compute(shape, used, name="out"))
 
     def tile(self, schedule: s_tir.Schedule, _vectors: Vectors, tiling: Tiling) -> None:
-        out = schedule.get_sblock("out")
-        for block in reversed(schedule.get_child_blocks(schedule.get_sblock("root"))):
-            if schedule.get(block).name_hint != "out":
-                schedule.compute_inline(block)
-        finish_vectors(schedule, out, tiling.columns)
+        finish_vectors(schedule, schedule.get_sblock("out"), tiling.columns)

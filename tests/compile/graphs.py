@@ -6,8 +6,11 @@ from functools import cache
 
 import numpy as np
 from torch import nn
+from tvm import relax
+from tvm.relax import op
 
-from compile.network_graph import Add, Clip, Convolution, DepthToSpace, Function, Image, Multiply, Node, Relu
+from compile.network_graph import Add, Clip, Convolution, DepthToSpace, Image, Multiply, Node, Other, Relu
+from compile.relax_fallback import other
 from denoiser.network import INPUT_CHANNELS, FeatureAlign, FeatureAlignNetwork, ResidualBlock, Unaligned
 
 
@@ -63,6 +66,11 @@ def clip(source: Node, low: float, high: float) -> Clip:
     return Clip(source.shape, source, low, high)
 
 
+def logarithm(source: Node) -> Other:
+    variable = relax.Var("first", relax.TensorType((1, *source.shape), "float32"))
+    return other(source.shape, op.log(variable), [source])
+
+
 def shuffled(source: Node) -> DepthToSpace:
     channels, height, width = source.shape
     return DepthToSpace((channels // 4, 2 * height, 2 * width), source)
@@ -98,7 +106,7 @@ def executed(output: Node, image: np.ndarray) -> np.ndarray:
                 return np.maximum(value(source), 0)
             case Clip(source=source, low=low, high=high):
                 return np.clip(value(source), low, high)
-            case Function(source=source, name="log"):
+            case Other(sources=(source,), call=call) if call.op.name == "relax.log":
                 return np.log(value(source))
             case Add(left=left, right=right):
                 return value(left) + value(right)

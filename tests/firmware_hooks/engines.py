@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from compile import elf_object, model_tables
 from compile.fusion import fuse
 from compile.kernel_object import compile_kernels
 from compile.model_tables import Specialist
-from compile.network_graph import Function, Node
+from compile.network_graph import Node
+from compile.relax_import import to_graph, to_relax
 from compile.row_kernels.kernel import Tiling, Vectors, scheduled
 from compile.tvm_target import tvm_target
 from denoiser.denoise import PLANE_COLOURS
@@ -26,7 +29,7 @@ from denoiser.packing import pack, unpack
 from isp.cfa import Cfa
 from targets.descriptions import load
 from tests.compile.compiled_kernels import c_compiler
-from tests.compile.graphs import add, clip, convolved, executed, graph_of, multiply, relu, shuffled
+from tests.compile.graphs import add, clip, convolved, executed, graph_of, logarithm, multiply, relu, shuffled
 from tests.compile.small_networks import FOUR_SCALES, GAMMA_FREE, ONE_SCALE, UNALIGNED, random_network
 
 HOOKS = Path(str(files("firmware_hooks")))
@@ -99,12 +102,45 @@ def unusual_graph(height: int, width: int) -> Node:
     stem = convolved(image, some(6, INPUT_CHANNELS, 3, 3), some(6), padding=1)
     seen = convolved(relu(stem), some(6, 1, 3, 3), some(6), padding=1, groups=6)
     positive = clip(convolved(image, 0.1 * some(6, INPUT_CHANNELS, 1, 1), np.full(6, 3, np.float32)), 0.0, 4.0)
-    features = multiply(clip(seen, -1.0, 1.0), add(Function(seen.shape, positive, "log"), stem))
+    features = multiply(clip(seen, -1.0, 1.0), add(logarithm(positive), stem))
     block = convolved(features, some(6, 1, 3, 3), some(6), padding=1, groups=6)
     block = add(features, convolved(relu(convolved(block, some(9, 6, 1, 1), some(9))), some(6, 9, 1, 1), some(6)))
     coarse = convolved(block, some(8, 6, 2, 2), some(8), stride=2)
     up = clip(shuffled(convolved(coarse, some(24, 8, 1, 1), some(24))), -2.0, 2.0)
     return convolved(multiply(up, block), 0.05 * some(4, 6, 3, 3), 0.1 * some(4), padding=1)
+
+
+class Foreign(nn.Module):
+    """What a Feature-Align network does not consist of, and there are no templates for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.stem = nn.Conv2d(INPUT_CHANNELS, 6, 3, padding=1)
+        self.gain = nn.Parameter(torch.rand(1, 6, 1, 1) + 0.5)
+        self.grouped = nn.Conv2d(6, 12, 3, padding=1, groups=3)
+        self.more = nn.Conv2d(6, 18, 3, padding=1, groups=6)
+        self.strided = nn.Conv2d(18, 12, 3, stride=2, padding=1)
+        self.sampled = nn.Conv2d(18, 12, 1, stride=2)
+        self.up = nn.Conv2d(12, 24, 1)
+        self.last = nn.Conv2d(6, 4, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        stem = functional.gelu(self.stem(image)) * self.gain
+        grouped = functional.silu(self.grouped(stem))
+        more = functional.leaky_relu(self.more(stem - 0.25), 0.1)
+        coarse = torch.maximum(self.strided(more), self.sampled(more)) - functional.max_pool2d(grouped, 2)
+        coarse = coarse / (1.5 + functional.avg_pool2d(torch.abs(coarse), 3, 1, 1))
+        return self.last(functional.pixel_shuffle(self.up(functional.avg_pool2d(coarse, 1) + torch.tanh(coarse)), 2))
+
+
+def foreign_network() -> Network:
+    exact = Foreign().to(torch.float64)
+
+    def apply(image: np.ndarray) -> np.ndarray:
+        return exact(torch.from_numpy(image)[None])[0].numpy()
+
+    return Network("foreign", lambda height, _: to_graph(to_relax(Foreign(), INPUT_CHANNELS, height)), apply, 0.5)
 
 
 def _image(height: int, width: int) -> Node:
@@ -120,6 +156,7 @@ NETWORKS = (
     Network.of("gamma-free", random_network(GAMMA_FREE), 0.0017),
     Network.of("one-scale", random_network(ONE_SCALE), 0.02),
     Network("unusual", unusual_graph, lambda image: executed(unusual_graph(*image.shape[1:]), image), 0.3),
+    foreign_network(),
 )
 """The first and the third are of one shape."""
 
