@@ -1,0 +1,146 @@
+"""One page of what the NPU benchmarks found: cycles, memory, frame time and quality over targets and precisions.
+
+    python -m benchmarks.npu_report --results FILE ... -o npu.html
+
+The files are those that `npu_cycles --json` and `npu_quality --json` write; beside the page, `npu.json` has them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import command
+from isp.atomic import replacing
+from isp.errors import InputError
+from isp.report.results_page import cells_table, page, section, shot_text
+
+Results = dict[str, Any]
+
+
+def report(results: Results) -> str:
+    """The page, HTML. Sections whose results are not there are left out."""
+    sections, numbers = [], []
+    if bundles := results.get("bundles"):
+        sections.append(section("Bundles: the largest tile that fits, 16-bit activations", _bundles(bundles)))
+        fastest = min(bundles, key=lambda one: float(one["frame_s"]))
+        numbers.append(("12 MP frame", f"{fastest['frame_s']:.2f} s", f"{fastest['target']}, Vela's estimate"))
+    if estimates := results.get("estimates"):
+        title = f"The same tile of {results['tile_px']} px, beside ExecuTorch"
+        sections.append(section(title, _estimates(estimates, results)))
+        least = min((one for one in results["gains"] if one["precision"] == "a16w8"), key=lambda one: one["fewer"])
+        numbers.append(("fewer cycles", f"{least['fewer']:.0%}", f"than ExecuTorch, at least ({least['target']})"))
+    if rows := results.get("rows"):
+        sections.append(section("Quality on noisy photographs", _quality(rows, results)))
+    if not sections:
+        raise InputError("no results in these files", expected="those of npu_cycles and npu_quality")
+    source = "Cycles and memory are Vela's estimates; nothing was timed on silicon."
+    return page("The denoiser on Arm Ethos-U", source, numbers, sections)
+
+
+def _bundles(bundles: list[Results]) -> str:
+    rows = [
+        {
+            "target": one["target"],
+            "tile px": str(one["tile_px"]),
+            "Mcycles/MP": f"{one['cycles_per_megapixel'] / 1e6:.1f}",
+            "12 MP, s": f"{one['frame_s']:.2f}",
+            "SRAM KiB": _kib(one["sram_bytes"]),
+            "DRAM KiB": _kib(one["dram_bytes"]),
+            "constants KiB": _kib(one["weights_bytes"]),
+            "on the NPU": f"{one['npu_operators']} of {one['operators']}",
+        }
+        for one in bundles
+    ]
+    return _card(rows)
+
+
+def _estimates(estimates: list[Results], results: Results) -> str:
+    kept_px = (results["tile_px"] - 2 * results["halo_px"]) ** 2
+    rows = [
+        {
+            "target": one["target"],
+            "precision": one["precision"],
+            "graph by": one["by"],
+            "Vela": one["vela"],
+            "Mcycles/MP": f"{one['cycles'] / kept_px:.1f}",
+            "SRAM KiB": _kib(one["sram_bytes"]) + ("" if one["fits"] else ", too much"),
+            "DRAM KiB": _kib(one["dram_bytes"]),
+            "on the NPU": f"{one['npu_operators']} of {one['operators']}",
+        }
+        for one in estimates
+    ]
+    gains = [
+        {"target": one["target"], "precision": one["precision"], "fewer cycles": f"{one['fewer']:.0%}"}
+        for one in results["gains"]
+    ]
+    return _card(gains) + _card(rows)
+
+
+def _quality(rows: list[Results], results: Results) -> str:
+    titles = {
+        "raw_psnr_db": "raw PSNR, dB",
+        "dark_quarter_psnr_db": "darkest quarter, dB",
+        "rendered_psnr_db": "rendered PSNR, dB",
+        "dark_bias": "dark bias, 1e-4",
+    }
+    tables = []
+    for name, title in titles.items():
+        tables.append(
+            _card(
+                [
+                    {title: f"{row['model']}, {row['how']}"}
+                    | {
+                        shot_text(shot): f"{level[name]:.2f}"
+                        for shot, level in zip(results["shots"], row["levels"], strict=True)
+                    }
+                    for row in rows
+                ]
+            )
+        )
+    return "".join(tables)
+
+
+def _card(rows: list[dict[str, str]]) -> str:
+    return f'<section class="card wide">{cells_table(rows, "scores")}</section>'
+
+
+def _kib(size_bytes: float) -> str:
+    return f"{size_bytes / 1024:.0f}"
+
+
+def read(paths: list[Path]) -> Results:
+    """Everything in some files of results. Raises InputError for one that cannot be read."""
+    results: Results = {}
+    for path in paths:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: {error}", expected="the JSON of npu_cycles or npu_quality") from error
+        if differing := [name for name in results.keys() & found.keys() if results[name] != found[name]]:
+            raise InputError(f"{path}: another {sorted(differing)[0]} than in the files before it")
+        results |= found
+    return results
+
+
+def run(arguments: argparse.Namespace) -> None:
+    results = read(arguments.results)
+    contents = {arguments.output: report(results)}
+    contents[arguments.output.with_suffix(".json")] = json.dumps(results, indent=2) + "\n"
+    for path, text in contents.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    parser = command.parser(__doc__)
+    parser.add_argument("--results", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    return command.execute(run, parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
