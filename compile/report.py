@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from compile.verification import Verification
 from isp.report.results_page import facts_table, page, section
-from targets.tile_pictures import ABOUT_PICTURES, failures_section, results_table, tile_pictures
+from targets.tile_pictures import ABOUT_PICTURES, ARENA_AND_TIME, failures_section, results_table, tile_pictures
 
 
 def verification_page(verification: Verification, target: str, toolchain: Mapping[str, str]) -> str:
@@ -27,7 +27,7 @@ def verification_page(verification: Verification, target: str, toolchain: Mappin
         ]
     facts = {"target": target, "run by": " ".join(verification.command), **toolchain}
     sections = [
-        section("Tiles", f'<p>{_ABOUT}</p><div class="card wide">{results_table(results)}</div>'),
+        section("Tiles", f'<p>{_ABOUT}</p><div class="card wide">{results_table(results, ARENA_AND_TIME)}</div>'),
         *failures_section(results),
         section("Circumstances", facts_table(facts)),
         section("Pictures", f"<p>{ABOUT_PICTURES}</p>" + tile_pictures(results, "target")),

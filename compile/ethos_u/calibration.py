@@ -7,7 +7,7 @@ the noisiest level of the network's range, as in golden tiles.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -54,10 +54,11 @@ class Calibration:
 
 def images(shot_range: tuple[float, float]) -> Iterator[np.ndarray]:
     """What a network that serves these levels of shot noise sees: float32 [1, 5, PACKED, PACKED]."""
+    scenes = [Scene("calibration", TILE_PX, TILE_PX, content, partial(within, share=0)) for content in _CONTENTS]
     for share in SHARES:
-        for content in _CONTENTS:
-            scene = Scene("calibration", TILE_PX, TILE_PX, content, partial(within, share=share))
-            shot, read = scene.noise(shot_range)
+        for scene in scenes:
+            # Drawn once, exposed at every level.
+            shot, read = replace(scene, levels=partial(within, share=share)).noise(shot_range)
             _, noisy = scene.capture(shot, read)
             yield seen(noisy, shot, read)
 

@@ -82,7 +82,7 @@ def read_npz(path: Path) -> CompiledNetwork:
 
 
 def _network(path: Path, archive: Mapping[str, NDArray[np.generic]]) -> CompiledNetwork:
-    accelerator, command_stream = _unwrap(path, archive["cmd_data"].tobytes())
+    accelerator, command_stream = unwrapped(path, archive["cmd_data"].tobytes())
     return CompiledNetwork(
         accelerator=accelerator,
         command_stream=command_stream,
@@ -117,8 +117,11 @@ def _trimmed(shape: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(axes)
 
 
-def _unwrap(path: Path, payload: bytes) -> tuple[str, bytes]:
-    """(accelerator, command stream) out of the driver's payload."""
+def unwrapped(path: Path, payload: bytes) -> tuple[str, bytes]:
+    """(accelerator, command stream) out of the driver's payload.
+
+    path: where it is from, for messages. Raises InputError for what is none, or for another accelerator's.
+    """
     if payload[:4] != PAYLOAD_LETTERS or len(payload) % 4:
         raise InputError(f"{path}: no driver payload", expected="COP1 and whole words", remedy=REMEDY)
     words = [int(word) for word in np.frombuffer(payload, "<u4")]

@@ -6,7 +6,13 @@ import importlib.util
 
 from targets.toolchain import ToolchainError
 
-_PACKAGES = {"ethosu": "ethos-u-vela", "tosa_serializer": "tosa-tools", "tosa_reference_model": "tosa-tools"}
+_PACKAGES = {
+    "ethosu": "ethos-u-vela",
+    "tosa_reference_model": "tosa-tools",
+    "tosa_serializer": "tosa-tools",
+    "tvm": "apache-tvm",
+}
+"""What is installed, by what is imported."""
 
 
 def require() -> None:

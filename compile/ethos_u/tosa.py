@@ -106,15 +106,13 @@ class _Writer:
         return self._clamped(self._rescaled(sums, tensor.scales, self._values), tensor.low, tensor.high)
 
     def _add(self, tensor: Add) -> _Operand:
-        # The NPU adds 16-bit integers as they are; 8-bit ones it shifts up first.
-        headroom = 0 if self._wide else 20
-        up = Scale(1 << 30, 30 - headroom)
-        left, right = (self._rescaled(self._made[each], (up,), ts.DType.INT32) for each in self._in_order(tensor))
+        # Both operands have the same step: the NPU then adds them as they are, of 16 bits or 8.
+        as_it_is = Scale(1 << 30, 30)
+        left, right = (self._rescaled(self._made[each], (as_it_is,), ts.DType.INT32) for each in self._in_order(tensor))
         attribute = ts.TosaSerializerAttribute()
         attribute.AddAttribute()
         total = self._operator(ts.Op.ADD, (left, right), attribute, left.shape, ts.DType.INT32)
-        down = Scale(tensor.scale.multiplier, tensor.scale.shift + headroom)
-        return self._rescaled(total, (down,), self._values)
+        return self._rescaled(total, (tensor.scale,), self._values)
 
     def _multiply(self, tensor: Multiply) -> _Operand:
         left, right = (self._made[each] for each in self._in_order(tensor))

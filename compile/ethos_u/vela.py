@@ -80,8 +80,8 @@ def installed() -> str:
     return version("ethos-u-vela")
 
 
-def compiled(graph: bytes, npu: Npu, *, timeout_s: float = TIMEOUT_S) -> Compiled:
-    """A TOSA graph for an NPU.
+def compiled(graph: bytes, npu: Npu, *, python: str = sys.executable, timeout_s: float = TIMEOUT_S) -> Compiled:
+    """A TOSA graph for an NPU. python: the interpreter whose Vela it is.
 
     Raises UnsupportedOperator with what Vela says of a graph that it cannot compile for it, ToolchainError where Vela
     itself fails.
@@ -90,7 +90,7 @@ def compiled(graph: bytes, npu: Npu, *, timeout_s: float = TIMEOUT_S) -> Compile
         folder = Path(temporary)
         source = folder / "network.tosa"
         source.write_bytes(graph)
-        said = _run(source, npu, folder, timeout_s)
+        said = _run(source, npu, folder, python, timeout_s)
         (raw,) = folder.glob("*.npz")
         (summary,) = folder.glob("*_summary_*.csv")
         with summary.open(newline="", encoding="utf-8") as rows:
@@ -103,8 +103,8 @@ def compiled(graph: bytes, npu: Npu, *, timeout_s: float = TIMEOUT_S) -> Compile
             return _read(content, estimates, raw.read_bytes())
 
 
-def _run(source: Path, npu: Npu, folder: Path, timeout_s: float) -> str:
-    command = [sys.executable, "-m", "ethosu.vela", str(source), "--output-dir", str(folder), "--output-format", "raw"]
+def _run(source: Path, npu: Npu, folder: Path, python: str, timeout_s: float) -> str:
+    command = [python, "-m", "ethosu.vela", str(source), "--output-dir", str(folder), "--output-format", "raw"]
     command += ["--accelerator-config", npu.accelerator, "--config", CONFIGURATION]
     command += ["--system-config", npu.system_configuration, "--memory-mode", npu.memory_mode]
     command += ["--arena-cache-size", str(npu.sram_bytes)]
@@ -113,12 +113,19 @@ def _run(source: Path, npu: Npu, folder: Path, timeout_s: float) -> str:
     except subprocess.TimeoutExpired as error:
         raise ToolchainError(f"Vela: no result after {timeout_s:g} s") from error
     if done.returncode:
-        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        shown = " ".join(said[-_SHOWN_LINES:])
-        if "not supported" in shown or "unsupported" in shown.lower():
-            raise UnsupportedOperator(f"{npu.accelerator}: {shown}")
-        raise ToolchainError(f"Vela ended with {done.returncode}: {shown}")
+        reason = _reason(done.stdout + done.stderr)
+        if re.search(r"not supported|unsupported", reason, re.IGNORECASE):
+            raise UnsupportedOperator(f"{npu.accelerator}: {reason}", expected="what Vela can compile for it")
+        raise ToolchainError(f"Vela ended with {done.returncode}: {reason}")
     return done.stdout
+
+
+def _reason(said: str) -> str:
+    """Why Vela gave up: what its compiler complains of, or the last lines of what it said."""
+    if complaint := re.search(r"^RuntimeError: Compilation failed: (.*)", said, re.MULTILINE | re.DOTALL):
+        return " ".join(complaint[1].split())
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return " ".join(lines[-_SHOWN_LINES:])
 
 
 def _estimates(row: dict[str, str], said: str) -> Estimates:

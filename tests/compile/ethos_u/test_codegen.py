@@ -9,14 +9,14 @@ import tvm_ffi
 from tvm import relax
 
 from compile.ethos_u import codegen
-from compile.ethos_u.calibration import calibrate
+from compile.ethos_u.calibration import Calibration
 from compile.ethos_u.integer_graph import Precision
 from tests.compile.ethos_u.conftest import Partitioned
 from tests.compile.ethos_u.integers import executed
 
 
-def test_the_host_module_calls_the_npu_and_nothing_else(partitioned: Partitioned) -> None:
-    lowered = codegen.lower(partitioned.module, calibrate(partitioned.module, partitioned.images), Precision.A16W8)
+def test_the_host_module_calls_the_npu_and_nothing_else(partitioned: Partitioned, calibrated: Calibration) -> None:
+    lowered = codegen.lower(partitioned.module, calibrated, Precision.A16W8)
     network, calls = lowered.network, []
 
     def npu(image: tvm.runtime.Tensor, answer: tvm.runtime.Tensor) -> None:
@@ -37,8 +37,8 @@ def test_the_host_module_calls_the_npu_and_nothing_else(partitioned: Partitioned
     assert len(lowered.host.functions) == 1
 
 
-def test_the_generator_is_gone_afterwards(partitioned: Partitioned) -> None:
-    codegen.lower(partitioned.module, calibrate(partitioned.module, partitioned.images[:1]), Precision.A16W8)
+def test_the_generator_is_gone_afterwards(partitioned: Partitioned, calibrated: Calibration) -> None:
+    codegen.lower(partitioned.module, calibrated, Precision.A16W8)
     assert tvm_ffi.get_global_func("relax.ext.ethosu", allow_missing=True) is None
     with pytest.raises(tvm.error.InternalError, match="ethosu"):
         relax.transform.RunCodegen()(partitioned.module)

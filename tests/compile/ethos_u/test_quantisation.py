@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compile.ethos_u import integer_graph as integer
-from compile.ethos_u.calibration import Calibration, Inputs, calibrate
+from compile.ethos_u.calibration import Calibration, Inputs
 from compile.ethos_u.integer_graph import IntegerNetwork, Precision
 from compile.ethos_u.partition import npu_functions
 from compile.ethos_u.quantisation import HEADROOM, as_scale, quantise
@@ -143,9 +143,9 @@ def test_products_have_the_product_of_the_steps() -> None:
     assert factor == pytest.approx(made.left.step * made.right.step / made.step, rel=1e-8)
 
 
-def test_a_whole_network_computes_what_the_float_one_does(partitioned: Partitioned) -> None:
+def test_a_whole_network_computes_what_the_float_one_does(partitioned: Partitioned, calibrated: Calibration) -> None:
     (function,) = npu_functions(partitioned.module)
-    network = quantise(to_tensors(function), calibrate(partitioned.module, partitioned.images), Precision.A16W8)
+    network = quantise(to_tensors(function), calibrated, Precision.A16W8)
     for image in partitioned.images:
         integers = np.rint(image[0] / network.image.step)
         expected = partitioned.expected(image)[0]

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("tosa_reference_model", reason="tosa-tools are not installed: pip install 'fan-isp[npu]'")
 
 from compile.ethos_u import reference_model, tosa
-from compile.ethos_u.calibration import calibrate
+from compile.ethos_u.calibration import Calibration
 from compile.ethos_u.integer_graph import (
     Add,
     Convolution,
@@ -135,10 +135,12 @@ def test_biases_of_more_than_32_bits() -> None:
 
 
 @pytest.mark.parametrize("layout", list(Layout))
-def test_a_whole_network(partitioned: Partitioned, precision: Precision, layout: Layout) -> None:
+def test_a_whole_network(
+    partitioned: Partitioned, calibrated: Calibration, precision: Precision, layout: Layout
+) -> None:
     (function,) = npu_functions(partitioned.module)
     tensors = to_tensors(function)
-    network = quantise(tensors, calibrate(partitioned.module, partitioned.images[:1]), precision)
+    network = quantise(tensors, calibrated, precision)
     image = np.random.default_rng(1).integers(-2000, 2000, (5, 16, 24)).clip(-precision.largest, precision.largest)
     image = image.astype(precision.activation)
     graph = tosa.write(network, 16, 24, layout)
