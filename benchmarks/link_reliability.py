@@ -15,11 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import command
+from benchmarks.agent_process import agent_process
 from benchmarks.faulty_cable import Faults, PtyCable, TcpCable
 from isp.errors import MismatchError
 from targets.link.client import Board
@@ -105,25 +105,13 @@ def cabled(program: Path, kind: str, faults: Faults) -> Iterator[PtyCable | TcpC
     with ExitStack() as stack:
         if kind == "pty":
             terminals = stack.enter_context(PtyCable(faults))
-            stack.enter_context(_process([program, "--tty", terminals.board_path]))
+            stack.enter_context(agent_process([program, "--tty", terminals.board_path]))
             yield terminals
         else:
-            process = stack.enter_context(_process([program, "--tcp", "0"]))
+            process = stack.enter_context(agent_process([program, "--tcp", "0"]))
             assert process.stderr is not None
             host, _, port = process.stderr.readline().split()[-1].partition(":")
             yield stack.enter_context(TcpCable((host, int(port)), faults))
-
-
-@contextmanager
-def _process(words: Sequence[Path | str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stderr:
-            process.stderr.close()
 
 
 @contextmanager
@@ -138,9 +126,9 @@ def agent_of(arguments: argparse.Namespace) -> Iterator[tuple[Path, Expected]]:
 
             program = build_agent(arguments.bundle, folder / "fan-agent", None)
         else:
-            from tests.firmware_hooks.link.programs import HOOKS, LINK, STUBS, build
+            from tests.firmware_hooks.link.programs import LINK, LINUX_PORT, STUBS, build
 
-            program = build(folder / "fan-agent", [*LINK, *STUBS, HOOKS / "ports" / "linux.c"], "-O2")
+            program = build(folder / "fan-agent", [*LINK, *STUBS, *LINUX_PORT], "-O2")
             yield program, lambda tile: tile + np.float32(SHOT[0]) - np.float32(READ[2])
             return
         good = stack.enter_context(cabled(program, "tcp", Faults()))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compile.bundle import Request
     from compile.tuning.meter import Meter
     from compile.verification import Verification
-    from targets.descriptions import Npu, Target
+    from targets.descriptions import Npu, Target, Threshold
     from targets.toolchain import Compiler
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", help="what the kernels compute in (default: float32), or an NPU (default: a16w8; or a8w8)"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the bundle (default: build/TARGET)")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="PX",
+        help="of an NPU: side of the tile that it computes at once, in pixels of the mosaic (default: the largest that "
+        "fits its memory)",
+    )
     parser.add_argument("--no-verify", action="store_true", help="don't run the result against the float model")
     parser.add_argument(
         "--tune",
@@ -91,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     if target.npu is not None:
         return _run_npu(arguments, target, target.npu, precision, output, failed_output)
+    if arguments.tile is not None:
+        raise ConfigError(f"--tile for {target.name}", expected="a target whose network an NPU computes")
     # TVM is imported only now: it takes seconds.
     from compile import bundle, networks
     from targets import toolchain
@@ -104,8 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("compiling %s for %s (%s, %s)", names, target.name, target.cpu, request.precision)
     with _staging(output) as staging:
         built = bundle.build(request, staging)
+        bundle.write_manifest(staging, request, built, None)
         verification = None if arguments.no_verify else _verified(request, staging)
-        bundle.write_manifest(staging, request, built, verification)
+        if verification is not None:
+            bundle.write_verification(staging, request, verification)
+            bundle.write_manifest(staging, request, built, verification)
         content = (staging / bundle.MANIFEST).read_text(encoding="utf-8")
         failed = verification is not None and not verification.passes
         destination = failed_output if failed else output
@@ -117,11 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
             "%s. The archive lacks the engine: src/ is yours to compile", toolchain.missing_compiler_message(target)
         )
     if verification is not None and failed:
-        raise MismatchError(
-            f"{destination}: {len(verification.failures)} of {len(verification.results)} golden tiles fail",
-            expected="all within the target's thresholds",
-            remedy=f"the evidence is kept there, {output} is as it was",
-        )
+        raise _mismatch(destination, output, len(verification.failures), len(verification.results))
     if verification is None and not arguments.no_verify:
         raise ToolchainError(
             f"{destination}: made, but not verified: {toolchain.missing_to_run(target)}",
@@ -139,32 +147,42 @@ def _run_npu(
     from compile.ethos_u import extra
 
     extra.require()
+    # TVM is imported only now: it takes seconds.
     from compile import networks
     from compile.ethos_u import network_bundle
     from compile.ethos_u.integer_graph import Precision as NpuPrecision
-    from compile.ethos_u.verification import table as npu_table
+    from compile.ethos_u.report import table
 
     began = time.monotonic()
-    request = network_bundle.Request(target, npu, NpuPrecision(precision), networks.load(arguments.model))
+    family = networks.load(arguments.model)
+    request = network_bundle.Request(target, npu, NpuPrecision(precision), family, arguments.tile)
+    names = ", ".join(each.member.name for each in request.family.networks)
+    log.info("compiling %s for %s (%s)", names, target.name, request.precision)
     with _staging(output) as staging:
         built = network_bundle.build(request)
         network_bundle.write(request, built, staging)
         results = None if arguments.no_verify else network_bundle.verified(request, built, staging)
+        if results is not None:
+            network_bundle.write_verification(request, built, results, staging)
         network_bundle.write_manifest(request, built, results, staging)
         content = (staging / network_bundle.MANIFEST).read_text(encoding="utf-8")
         failures = [one for one in results or () if one.failure]
         destination = failed_output if failures else output
         _replace(staging, destination)
-    summary = f"{destination}\n" if results is None else f"{npu_table(results)}\n\n{destination}\n"
+    summary = f"{destination}\n" if results is None else f"{table(results)}\n\n{destination}\n"
     sys.stdout.write(content if arguments.json else summary)
     log.info("%s: made in %.0f s", destination, time.monotonic() - began)
-    if failures:
-        raise MismatchError(
-            f"{destination}: {len(failures)} of {len(results or ())} tiles fail",
-            expected="all within the target's thresholds",
-            remedy=f"{output} is as it was",
-        )
+    if results is not None and failures:
+        raise _mismatch(destination, output, len(failures), len(results))
     return 0
+
+
+def _mismatch(destination: Path, output: Path, failed: int, tiles: int) -> MismatchError:
+    return MismatchError(
+        f"{destination}: {failed} of {tiles} golden tiles fail",
+        expected="all within the target's thresholds",
+        remedy=f"the evidence is kept there, {output} is as it was",
+    )
 
 
 def _tune(request: Request, count: int, server: str | None, search: str) -> None:
@@ -215,16 +233,30 @@ def _verified(request: Request, folder: Path) -> Verification | None:
     from compile.verification import verify
     from targets import toolchain
 
-    prefix = toolchain.run_prefix(request.target)
-    if prefix is None or request.compiler is None or request.target.operating_system is OperatingSystem.NONE:
+    target, threshold = request.target, request.target.thresholds[request.precision]
+    if request.compiler is None:
+        return None
+    if target.operating_system is OperatingSystem.NONE:
+        return _verified_on_machine(target, folder, threshold)
+    prefix = toolchain.run_prefix(target)
+    if prefix is None:
         return None
     log.info("running the golden tiles%s", f" under {prefix[0]}" if prefix else "")
     with tempfile.TemporaryDirectory(prefix="fan-runner-") as temporary:
         runner = Path(temporary) / "runner"
         bundle.link_runner(request.compiler, folder, runner)
-        verification = verify(folder, prefix, runner, request.target.thresholds[request.precision])
-    bundle.write_verification(folder, request, verification)
-    return verification
+        return verify(folder, prefix, runner, threshold)
+
+
+def _verified_on_machine(target: Target, folder: Path, threshold: Threshold) -> Verification | None:
+    from compile.machine_verification import verify_on_machine
+    from targets import toolchain
+
+    machine = toolchain.machine_to_run(target)
+    if machine is None:
+        return None
+    log.info("running the golden tiles on an emulated %s", machine.name)
+    return verify_on_machine(folder, target, machine, threshold)
 
 
 def _summary(folder: Path, verification: Verification | None) -> str:

@@ -127,9 +127,14 @@ def _crash(ended: _Ended, timeout_s: float) -> str:
     return ""
 
 
+def misnamed(number: int, name: str, expected: str) -> str:
+    """What is wrong with the name that the library has for a specialist; "" where nothing is."""
+    return "" if name == expected else f"specialist {number} calls itself {name!r}, expected {expected!r}"
+
+
 def _complaint(report: _Report, number: int, specialist: str) -> str:
-    if report.specialist != specialist:
-        return f"specialist {number} calls itself {report.specialist!r}, expected {specialist!r}"
+    if named := misnamed(number, report.specialist, specialist):
+        return named
     if report.status:
         return f"fan_run returned {report.status} ({_STATUS.get(report.status, 'not a status of this ABI')})"
     if report.overrun:

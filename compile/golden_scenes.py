@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -54,12 +54,16 @@ class Scene:
 
     def capture(self, shot: Triple, read: Triple) -> tuple[np.ndarray, np.ndarray]:
         """(clean, noisy): RGGB mosaics float32 [height, width], black 0; those of a sensor that is full at 1."""
-        rows = [np.concatenate([self._rendered(panel) for panel in row], axis=1) for row in self.panels]
-        clean = np.minimum(mosaic_of(camera_rgb(np.concatenate(rows), COLOUR_MATRIX), Cfa.RGGB), 1)
+        clean = self._clean.copy()
         noisy = np.minimum(expose(clean, Cfa.RGGB, NoiseModel(shot, read, NoiseOrigin.USER), seed=SEED), 1)
         if self.overlay is not None:
             self.overlay(noisy, shot, read)
         return clean, noisy
+
+    @cached_property
+    def _clean(self) -> np.ndarray:
+        rows = [np.concatenate([self._rendered(panel) for panel in row], axis=1) for row in self.panels]
+        return np.minimum(mosaic_of(camera_rgb(np.concatenate(rows), COLOUR_MATRIX), Cfa.RGGB), 1)
 
     def _rendered(self, panel: Panel) -> np.ndarray:
         height, width = self.height // len(self.panels), self.width // len(self.panels[0])

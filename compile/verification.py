@@ -1,14 +1,15 @@
 """Does a bundle compute what the float model computes? Its golden tiles, run on the target's instruction set.
 
-Every tile goes through `runner.c`, linked with the bundle's library, natively or under an emulator. What fails leaves
-its evidence in the bundle's folder `evidence`: the output, and the circumstances as text.
+Every tile goes through `runner.c`, linked with the bundle's library, natively or under an emulator; where there is no
+operating system, `machine_verification` does the same. What fails leaves its evidence in the bundle's folder
+`evidence`: the output, and the circumstances as text.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from compile.golden_run import GoldenRun, run_tile
 from isp.atomic import replacing
 from targets import golden, verdict
 from targets.descriptions import Threshold
+from targets.golden import GoldenTile
 from targets.verdict import Measures, TileResult, judged
 
 log = logging.getLogger(__name__)
 
 EVIDENCE = "evidence"
 TIMEOUT_S = 120.0
+
+RunTile = Callable[[int, str, GoldenTile], GoldenRun]
+"""Runs a tile by the specialist of that number, which must have that name."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +72,24 @@ def verify(
     Raises InputError for golden tiles that cannot be used, ConfigError where the runner or the emulator cannot be
     started; whatever else goes wrong is a result's failure.
     """
+    command = (*command_prefix, str(runner.resolve()))
+
+    def run(number: int, specialist: str, tile: GoldenTile) -> GoldenRun:
+        return run_tile(command, number, specialist, tile, timeout_s=timeout_s)
+
+    return verify_by(run, bundle, command, threshold)
+
+
+def verify_by(run_tile: RunTile, bundle: Path, command: tuple[str, ...], threshold: Threshold) -> Verification:
+    """As `verify`, by any way to run a tile. command: what the report says of it. Raises what `run_tile` raises."""
     sets = golden.read(bundle / golden.FOLDER)
     evidence = bundle / EVIDENCE
     if evidence.is_dir():
         shutil.rmtree(evidence)
-    command = (*command_prefix, str(runner.resolve()))
     results = []
     for number, golden_set in enumerate(sets):
         for tile in golden_set.tiles:
-            run = run_tile(command, number, golden_set.specialist, tile, timeout_s=timeout_s)
+            run = run_tile(number, golden_set.specialist, tile)
             result = judged(run, golden_set.specialist, tile, threshold)
             log.debug("%s, tile %s: %s", golden_set.specialist, tile.name, result.failure or "passes")
             if result.failure:

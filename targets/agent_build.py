@@ -1,14 +1,13 @@
 """Builds the agent: the program that runs on a board and lets this machine work a bundle's library over a cable.
 
-It is compiled from `firmware_hooks/link` and a port, and linked with the bundle's library and with a source that says
-which bundle it is. For a target with Linux it is a static program; for a machine without an operating system an image
-that a debugger, or QEMU, loads. All of it but the library is compiled for the least core that the board may have, so
-that it can tell the host where the library would not run.
+It is compiled from `firmware_hooks/link` and a port, and linked with the bundle's library, or an NPU's tables, and with
+a source that says which bundle it is. For a target with Linux it is a static program; for a machine without an
+operating system an image that a debugger, or QEMU, loads. All of it but the library is compiled for the least core that
+the board may have, so that it can tell the host where the library would not run.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -19,18 +18,17 @@ from pathlib import Path
 from typing import Final
 
 from isp.errors import ConfigError
-from targets import bundle as bundles
-from targets.bundle import Bundle
+from targets.agent_parts import AgentParts, interface_version, parts_of, stand_in
 from targets.core_features import CoreFeature, needed_features
 from targets.descriptions import OperatingSystem, Target, load
 from targets.machine_image import PORT, build_image, c_text
-from targets.machines import Machine, machines_for
+from targets.machines import Machine, machines_for, npu_machines_for
+from targets.npu_bundle import AnyBundle, NpuBundle, read_any
 from targets.toolchain import required_compiler
 
 _AGENT: Final = "link"
-_LINUX: Final = "ports/linux.c"
+_LINUX: Final = "ports/linux"
 _TEMPLATE: Final = "ports/template.c"
-_INTERFACE: Final = "include/fan.h"
 # Flags of C compilers, and Zig's name, for the least core.
 _LEAST_CORE: Final = {"aarch64": (("-march=armv8-a",), "generic"), "x86_64": (("-march=x86-64",), "x86_64")}
 
@@ -44,7 +42,7 @@ def build_agent(bundle: Path, output: Path, machine: Machine | None = None, *, t
     Raises ConfigError for a bundle that is not for that machine or target, or of another version of the interface;
     InputError for a folder that holds no usable bundle; ToolchainError where there is no compiler, or it fails.
     """
-    made = bundles.read(bundle)
+    made = read_any(bundle)
     target = target or load(made.manifest.target)
     _check_bundle(made, target)
     _check_machine(made, target, machine)
@@ -53,13 +51,14 @@ def build_agent(bundle: Path, output: Path, machine: Machine | None = None, *, t
     compiler = required_compiler(_least_core(target))
     with _workshop() as shop:
         source = bundle_source(made, target.name, target.name, needed_features(target), compiler.version)
-        sources = [*shop.agent, shop.hooks / _LINUX, shop.made("fan_bundle.c", source)]
-        objects = compiler.compile_objects(sources, shop.includes(made), shop.folder)
-        compiler.link_program([*objects, _library(made)], output)
+        port, parts = sorted((shop.hooks / _LINUX).glob("*.c")), parts_of(made, shop.hooks)
+        sources = [*shop.agent, *parts.sources, *port, shop.made("fan_bundle.c", source)]
+        objects = compiler.compile_objects(sources, shop.includes(parts), shop.folder)
+        compiler.link_program([*objects, *parts.libraries], output)
     return output
 
 
-def link_machine_agent(made: Bundle, machine: Machine, needed: CoreFeature, output: Path) -> Path:
+def link_machine_agent(made: AnyBundle, machine: Machine, needed: CoreFeature, output: Path) -> Path:
     """Builds the agent for a machine, whatever core the bundle is for.
 
     needed: what the agent demands of the core before it runs anything of the library. Raises ToolchainError.
@@ -67,17 +66,18 @@ def link_machine_agent(made: Bundle, machine: Machine, needed: CoreFeature, outp
     built_by = required_compiler(load(machine.target)).version
     with _workshop() as shop:
         source = bundle_source(made, machine.name, made.manifest.target, needed, built_by)
-        sources = [*shop.agent, shop.hooks / PORT / "main.c", shop.made("fan_bundle.c", source)]
-        return build_image(machine, sources, shop.includes(made), [_library(made)], output)
+        parts, main = parts_of(made, shop.hooks), shop.hooks / PORT / "main.c"
+        sources = [*shop.agent, *parts.sources, *stand_in(made, shop.hooks), main, shop.made("fan_bundle.c", source)]
+        return build_image(machine, sources, shop.includes(parts), parts.libraries, output)
 
 
 def write_agent_sources(bundle: Path, folder: Path, *, target: Target | None = None) -> Path:
     """Writes what a firmware project needs to carry the agent of a bundle: sources, headers, library, and a port to
-    complete. `folder`, which is returned, must not exist, or be empty.
+    complete; for an NPU's bundle all but Arm's driver. `folder`, which is returned, must not exist, or be empty.
 
     Raises ConfigError for another folder or another version of the interface, InputError for no usable bundle.
     """
-    made = bundles.read(bundle)
+    made = read_any(bundle)
     target = target or load(made.manifest.target)
     _check_bundle(made, target)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -86,8 +86,9 @@ def write_agent_sources(bundle: Path, folder: Path, *, target: Target | None = N
     with _workshop() as shop, tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         staging = Path(temporary) / "sources"
         staging.mkdir()
-        headers = (made.folder / "include").glob("*.h")
-        for path in [*(shop.hooks / _AGENT).glob("*.[ch]"), *headers, _library(made)]:
+        parts = parts_of(made, shop.hooks)
+        headers = [path for include in parts.headers for path in include.glob("*.h")]
+        for path in [*(shop.hooks / _AGENT).glob("*.[ch]"), *parts.sources, *headers, *parts.libraries]:
             shutil.copyfile(path, staging / path.name)
         shutil.copyfile(shop.hooks / _TEMPLATE, staging / "fan_port.c")
         source = bundle_source(made, "board", target.name, needed_features(target), "own firmware")
@@ -96,7 +97,7 @@ def write_agent_sources(bundle: Path, folder: Path, *, target: Target | None = N
     return folder
 
 
-def bundle_source(made: Bundle, board: str, core: str, needed: CoreFeature, build: str) -> str:
+def bundle_source(made: AnyBundle, board: str, core: str, needed: CoreFeature, build: str) -> str:
     """The C source that tells the agent which bundle it carries: `fan_bundle` of `link/fan_agent.h`.
 
     board, core, build: what it tells the host of the board, of what the library is compiled for, and by what.
@@ -131,8 +132,8 @@ class _Workshop:
     def agent(self) -> list[Path]:
         return sorted((self.hooks / _AGENT).glob("*.c"))
 
-    def includes(self, made: Bundle) -> list[Path]:
-        return [made.folder / "include", self.hooks / _AGENT, self.folder]
+    def includes(self, parts: AgentParts) -> list[Path]:
+        return [*parts.headers, self.hooks / _AGENT, self.folder]
 
     def made(self, name: str, content: str) -> Path:
         path = self.folder / name
@@ -146,10 +147,10 @@ def _workshop() -> Iterator[_Workshop]:
         yield _Workshop(folder, Path(temporary))
 
 
-def _check_bundle(made: Bundle, target: Target) -> None:
+def _check_bundle(made: AnyBundle, target: Target) -> None:
     if target.name != made.manifest.target:
         raise ConfigError(f"{made.folder}: a bundle for {made.manifest.target}", expected=f"one for {target.name}")
-    if made.manifest.abi != (abi := interface_version()):
+    if made.manifest.abi != (abi := interface_version(made)):
         raise ConfigError(
             f"{made.folder}: version {made.manifest.abi} of the library's interface",
             expected=f"version {abi}, which the agent is made for",
@@ -157,37 +158,33 @@ def _check_bundle(made: Bundle, target: Target) -> None:
         )
 
 
-def _check_machine(made: Bundle, target: Target, machine: Machine | None) -> None:
+def _check_machine(made: AnyBundle, target: Target, machine: Machine | None) -> None:
+    is_npu = isinstance(made, NpuBundle)
+    fitting = npu_machines_for(target.cpu) if is_npu else machines_for(target.name)
     if machine is None and target.operating_system is OperatingSystem.NONE:
-        ready = ", ".join(one.name for one in machines_for(target.name)) or "none is ready for this core"
+        ready = ", ".join(one.name for one in fitting) or "none is ready for this core"
         raise ConfigError(
             f"{made.folder}: {target.name} has no operating system",
             expected=f"a machine: {ready}",
             remedy="for a board of your own, take the agent's sources: --sources DIR",
         )
-    if machine is not None and machine.target != target.name:
+    if machine is None or machine in fitting:
+        return
+    if is_npu:
         raise ConfigError(
-            f"{made.folder}: a bundle for {target.name}",
-            expected=f"one for {machine.target}, the core of {machine.name}",
-            remedy=f"python -m compile --target {machine.target}",
+            f"{made.folder}: a bundle for {target.name}, which {machine.name} has not",
+            expected=", ".join(one.name for one in fitting) or f"a board of your own: none with {target.cpu} is ready",
         )
-
-
-def interface_version() -> int:
-    """The version of the library's interface that the agent is made for."""
-    header = files("firmware_hooks").joinpath(_INTERFACE).read_text(encoding="utf-8")
-    found = re.search(r"^#define FAN_ABI_VERSION (\d+)u$", header, re.MULTILINE)
-    assert found is not None, header
-    return int(found[1])
+    raise ConfigError(
+        f"{made.folder}: a bundle for {target.name}",
+        expected=f"one for {machine.target}, the core of {machine.name}",
+        remedy=f"python -m compile --target {machine.target}",
+    )
 
 
 def _least_core(target: Target) -> Target:
     flags, zig_cpu = _LEAST_CORE.get(target.triple.partition("-")[0], (target.compiler_flags, target.zig_cpu))
     return replace(target, compiler_flags=flags, zig_cpu=zig_cpu)
-
-
-def _library(made: Bundle) -> Path:
-    return made.folder / made.manifest.library.static
 
 
 def _bytes(values: Iterable[int]) -> str:

@@ -24,7 +24,7 @@ def check_board(board: Board, bundle: Bundle) -> None:
         )
     if missing := hello.needed_features & ~hello.core_features:
         raise UnsupportedCoreError(
-            f"{hello.board}: its core, {hello.core}, lacks {missing.words}, which the library for "
+            f"{hello.board}: its core has {hello.core_features.words} and lacks {missing.words}, which the library for "
             f"{bundle.manifest.target} needs",
             expected=f"a core that has {hello.needed_features.words}",
             remedy="compile for this core (`python -m targets list` shows the targets)",

@@ -13,7 +13,7 @@ from isp.errors import ConfigError, MismatchError
 
 if TYPE_CHECKING:
     from targets.bundle import Bundle
-    from targets.descriptions import Threshold
+    from targets.descriptions import Target, Threshold
     from targets.raw_check import RawComparison
     from targets.validate import Tiles
     from targets.validation import Validation
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WITHOUT_RATE = ("socket:", "ssh:", "user:", "qemu:")
 BOARD_LINES = "board"
 """What the lines begin with that tell of a board's progress."""
 
@@ -44,7 +45,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--target", metavar="FILE", help="description of the bundle's target, if it is your own")
     parser.add_argument("--specialist", metavar="NAME", help="only this network (default: all)")
     parser.add_argument("--tiles", default="", metavar="NAMES", help="only these golden tiles, with commas between")
-    parser.add_argument("--keep-baud", action="store_true", help="stay at 115200 baud (default: as fast as both can)")
+    parser.add_argument(
+        "--baud", type=int, metavar="N", help="rate at which the UART of the board starts (default: 115200)"
+    )
+    parser.add_argument("--keep-baud", action="store_true", help="stay at that rate (default: as fast as both can)")
     parser.add_argument("--json", action="store_true", help="the results as JSON on stdout, not the table")
     parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="write a report as one HTML page")
     parser.add_argument(
@@ -67,7 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     from targets.validation import table
 
     bundle = read(arguments.bundle)
-    threshold = load(arguments.target or bundle.manifest.target).thresholds.get(bundle.manifest.precision)
+    target = load(arguments.target or bundle.manifest.target)
+    if target.name != bundle.manifest.target:
+        raise ConfigError(f"{bundle.folder}: a bundle for {bundle.manifest.target}", expected=f"one for {target.name}")
+    threshold = target.thresholds.get(bundle.manifest.precision)
     if threshold is None:
         raise ConfigError(
             f"{bundle.folder}: precision {bundle.manifest.precision} for {bundle.manifest.target}",
@@ -76,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.raw is not None and not arguments.raw.is_file():
         raise ConfigError(f"--raw {arguments.raw}: no such file", expected="a capture")
     tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
-    validation = _validated(arguments, bundle, tiles, threshold)
+    validation = _validated(arguments, bundle, target, tiles, threshold)
     if arguments.output is not None:
         _write_report(arguments.output, validation)
     if not arguments.json:
@@ -92,22 +99,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _validated(arguments: argparse.Namespace, bundle: Bundle, tiles: Tiles, threshold: Threshold) -> Validation:
+def _validated(
+    arguments: argparse.Namespace, bundle: Bundle, target: Target, tiles: Tiles, threshold: Threshold
+) -> Validation:
     from targets.link.client import Board
     from targets.validate import validate
 
-    url = arguments.board or _attached_board()
-    with Board.open(url, bundle=bundle.folder) as board:
-        log.info("%s, %s, at %s", board.hello.board, board.hello.core, url)
+    url = _url(arguments.board, arguments.baud)
+    with Board.open(url, bundle=bundle.folder, target=target) as board:
+        log.info("%s, with a library for %s, at %s", board.hello.board, board.hello.core, url)
         if not arguments.keep_baud and (baud := board.negotiate_baud()) is not None:
             log.info("the link runs at %d baud", baud)
         return validate(bundle, board, url, tiles, threshold, _log_tile)
 
 
-def _attached_board() -> str:
+def _url(board: str, baud: int | None) -> str:
+    """Where the board is. Raises ConfigError for a rate without a port, NoBoardError if not just one is attached."""
     from targets.transports.discovery import only_board
 
-    return only_board()
+    if baud is None:
+        return board or only_board()
+    if not board or board.startswith(WITHOUT_RATE):
+        raise ConfigError(f"--baud {baud} for {board or 'no port'}", expected="--board and the name of a serial port")
+    return f"{board},{baud}"
 
 
 def _log_tile(result: TileResult, done: int, count: int) -> None:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from isp.errors import ConfigError
 from targets.descriptions import HOST, Target, load, names
-from targets.machines import load_machine, machine_names
-
-SYSTEM_EMULATOR = "qemu-system-arm"
+from targets.machines import EMULATOR, load_machine, machine_names
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ def emulated_boards() -> Iterator[EmulatedBoard]:
         yield EmulatedBoard(f"user:{cpu}", cpu, tuple(one.name for one in own), emulator.program, found, compiler)
     for name in machine_names():
         machine = load_machine(name)
-        compiler, found = compiler_path(described[machine.target]), shutil.which(SYSTEM_EMULATOR)
-        yield EmulatedBoard(f"qemu:{name}", machine.target, (machine.target,), SYSTEM_EMULATOR, found, compiler)
+        compiler, found = compiler_path(described[machine.target]), shutil.which(EMULATOR)
+        yield EmulatedBoard(f"qemu:{name}", machine.target, (machine.target,), EMULATOR, found, compiler)
 
 
 def compiler_path(target: Target) -> str | None:

@@ -13,7 +13,7 @@ from targets.machines import Machine
 from targets.toolchain import required_compiler
 
 PORT: Final = "ports/cmsdk"
-"""Where it lies in firmware_hooks. Its `main.c` is the agent's."""
+"""Where it lies in firmware_hooks. Its `main.c` is the agent's, its `npu_device.c` stands in for an NPU."""
 _PARTS: Final = ("startup.c", "clock.c", "uart.c", "memory_functions.c")
 _LAYOUT: Final = "sections.ld"
 
@@ -63,5 +63,7 @@ def _machine_header(machine: Machine) -> str:
         "UART_CLOCK_HZ": f"{machine.uart.clock_hz}u",
         "UART_RECEIVE_INTERRUPT": f"{machine.uart.receive_interrupt}u",
     }
+    if machine.npu is not None:
+        facts["NPU_UART_BASE"] = f"{machine.npu.uart_base:#x}u"
     lines = "".join(f"#define {name} {value}\n" for name, value in facts.items())
     return f"#ifndef MACHINE_H\n#define MACHINE_H\n\n{lines}\n#endif\n"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -25,6 +25,8 @@ from isp.errors import ConfigError
 from isp.registry import nearest
 from targets.core_features import CoreFeature
 
+EMULATOR: Final = "qemu-system-arm"
+INSTALL: Final = f"on Debian and Ubuntu: apt-get install --no-install-recommends {EMULATOR}"
 FILE = Path(__file__).with_suffix(".yaml")
 ALIGNMENT = 64
 """Of the agent's memory, in bytes."""
@@ -58,12 +60,25 @@ class Uart:
 
 
 @checked_dataclass(frozen=True, config=_STRICT)
+class NpuStandIn:
+    """What takes an NPU's place where the machine is emulated (`firmware_hooks/ports/cmsdk/npu_device.c`).
+
+    uart_base: of a second CMSDK UART, which is the second of the emulator's as well. window: memory that the stand-in
+    sees, all that the emulator calls the machine's.
+    """
+
+    uart_base: _Address
+    window: Region
+
+
+@checked_dataclass(frozen=True, config=_STRICT)
 class Machine:
     """A board with a Cortex-M core, and the memory that the agent uses of it.
 
     name: as QEMU has it. target: what a bundle for its core is compiled for. code: where the core starts: vectors and
     code. ram: stack and data. memory: weights, then a job's input, output and arena. tick_hz: of SysTick, which counts
-    the core's clock. features: names of `CoreFeature`, in lower case with hyphens.
+    the core's clock. features: names of `CoreFeature`, in lower case with hyphens. npu: None where nothing stands in
+    for one.
     """
 
     name: str
@@ -75,12 +90,17 @@ class Machine:
     uart: Uart
     tick_hz: _Count
     features: tuple[Literal["fpu", "fpu-double", "mve"], ...]
+    npu: NpuStandIn | None = None
 
     def __post_init__(self) -> None:
         regions = sorted((self.code, self.ram, self.memory), key=lambda region: region.start)
         for lower, upper in pairwise(regions):
             if lower.end > upper.start:
                 raise ValueError(f"{self.name}: memory at {upper.start:#x} overlaps that at {lower.start:#x}")
+        if self.npu is not None and not (
+            self.npu.window.start <= self.memory.start and self.memory.end <= self.npu.window.end
+        ):
+            raise ValueError(f"{self.name}: the NPU does not see the memory at {self.memory.start:#x}")
 
     @property
     def core_features(self) -> CoreFeature:
@@ -107,6 +127,11 @@ def load_machine(name: str) -> Machine:
 def machines_for(target: str) -> tuple[Machine, ...]:
     """The machines whose core a bundle for `target` is compiled for."""
     return tuple(machine for machine in _machines().values() if machine.target == target)
+
+
+def npu_machines_for(cpu: str) -> tuple[Machine, ...]:
+    """The machines with that core where something stands in for an NPU."""
+    return tuple(machine for machine in machines_for(cpu) if machine.npu is not None)
 
 
 @cache

@@ -15,7 +15,7 @@ from isp.report.results_page import cells_table, section, shot_text
 from isp.report.view import encoded_png, half_size
 from isp.sample.maker import COLOUR_MATRIX
 from isp.sample.sensor import SRGB_TO_XYZ, neutral_of
-from targets.verdict import TileResult
+from targets.verdict import Column, Result, TileResult
 
 SHOWN_PX = 192
 """Longer side of a tile's pictures on the page."""
@@ -26,10 +26,17 @@ ABOUT_PICTURES = (
     "target and reference agree, black and white where they differ by the stated part of full scale."
 )
 
+ARENA_AND_TIME = (
+    Column[TileResult](
+        "arena, KiB", lambda one: f"{one.arena_bytes / 1024:,.0f}" if one.arena_bytes is not None else "–"
+    ),
+    Column[TileResult]("time, ms", lambda one: f"{1e3 * one.best_s:,.1f}" if one.best_s is not None else "–"),
+)
 
-def results_table(results: Sequence[TileResult]) -> str:
-    """A row for each tile."""
-    rows = [_cells(result) for result in results]
+
+def results_table(results: Sequence[Result], columns: Sequence[Column[Result]]) -> str:
+    """A row for each tile. columns: what stands before the verdict."""
+    rows = [_cells(result, columns) for result in results]
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in rows[0])
     body = ""
     for result, row in zip(results, rows, strict=True):
@@ -63,7 +70,7 @@ def tile_pictures(results: Sequence[TileResult], device: str) -> str:
     return "".join(cards)
 
 
-def _cells(result: TileResult) -> dict[str, str]:
+def _cells(result: Result, columns: Sequence[Column[Result]]) -> dict[str, str]:
     tile, m = result.tile, result.measures
     return {
         "tile": f"{result.specialist}, {tile.name}",
@@ -76,8 +83,7 @@ def _cells(result: TileResult) -> dict[str, str]:
         "float, dB": f"{m.reference_psnr_db:.2f}" if m else "–",
         "target, dB": f"{m.output_psnr_db:.2f}" if m else "–",
         "loss, dB": f"{m.quality_loss_db:+.4f}" if m else "–",
-        "arena, KiB": f"{result.arena_bytes / 1024:,.0f}" if result.arena_bytes is not None else "–",
-        "time, ms": f"{1e3 * result.best_s:,.1f}" if result.best_s is not None else "–",
+        **{column.heading: column.cell(result) for column in columns},
         "verdict": "fails" if result.failure else "ok",
     }
 

@@ -19,6 +19,7 @@ from typing import Final
 from isp.atomic import replacing
 from isp.errors import ConfigError, UserError
 from targets.descriptions import HOST, OperatingSystem, Target, load
+from targets.machines import EMULATOR, INSTALL, Machine, machines_for
 
 _C_FLAGS: Final = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 _ZIG: Final = (sys.executable, "-m", "ziglang")
@@ -136,11 +137,13 @@ def missing_compiler_message(target: Target) -> str:
 
 
 def missing_to_run(target: Target) -> str:
-    """Why programs of the target cannot be made or run here, where `run_prefix` or `find_compiler` gives None."""
-    if target.operating_system is OperatingSystem.NONE:
-        return f"code for {target.name} needs a board, or an emulator of one"
+    """Why programs of the target cannot be made or run here, where that is so."""
     if find_compiler(target) is None:
         return missing_compiler_message(target)
+    if target.operating_system is OperatingSystem.NONE:
+        if not machines_for(target.name):
+            return f"code for {target.name} needs a board: none is emulated that has its core"
+        return f"{EMULATOR}, which emulates a board with that core, is not on the PATH; {INSTALL}"
     if target.emulator is None:
         return f"nothing is known to emulate {target.name}"
     return (
@@ -159,6 +162,12 @@ def run_prefix(target: Target) -> list[str] | None:
     if target.emulator is None or shutil.which(target.emulator.program) is None:
         return None
     return [target.emulator.program, "-cpu", target.emulator.cpu]
+
+
+def machine_to_run(target: Target) -> Machine | None:
+    """What runs code of a target without an operating system here, emulated; None where it cannot be run."""
+    machines = machines_for(target.name)
+    return machines[0] if machines and shutil.which(EMULATOR) is not None else None
 
 
 def _runs_natively(target: Target) -> bool:

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 ECHO_BYTES = 32
 SLOW_LINK_SHARE = 0.8
 """Of the time that a tile takes: where the link takes more, it is what one waits for."""
-EMULATORS = ("user:", "qemu:")
+COUNTING = "qemu:"
+"""Emulators whose clock advances with each instruction."""
+EMULATORS = ("user:", COUNTING)
 NATIVE = "user:host"
 
 Tiles = tuple[tuple[int, GoldenSet], ...]
@@ -152,7 +154,8 @@ def _warnings(
     """What does not change the verdict, yet should be known."""
     found = []
     if url.startswith(EMULATORS) and url != NATIVE:
-        found.append("this board is emulated: its times tell nothing of a real one")
+        clock = ", its clock counts instructions" if url.startswith(COUNTING) else ""
+        found.append(f"this board is emulated{clock}: its times tell nothing of a real one")
     if any(result.best_s is None for result in results):
         found.append(f"the board's clock, {board.hello.tick_hz:,} Hz, is too coarse to time every tile")
     for number, specialist in enumerate(bundle.manifest.specialists):

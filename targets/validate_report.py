@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from isp.report.results_page import facts_table, page, section
-from targets.tile_pictures import ABOUT_PICTURES, failures_section, results_table, tile_pictures
+from targets.tile_pictures import ABOUT_PICTURES, ARENA_AND_TIME, failures_section, results_table, tile_pictures
 from targets.validation import Validation
 from targets.verdict import TileResult
 
@@ -33,7 +33,7 @@ def validation_page(validation: Validation) -> str:
         ("peak arena", f"{validation.peak_arena_bytes / 1024:,.0f} KiB", memory),
     ]
     sections = [
-        section("Tiles", f'<p>{_ABOUT}</p><div class="card wide">{results_table(results)}</div>'),
+        section("Tiles", f'<p>{_ABOUT}</p><div class="card wide">{results_table(results, ARENA_AND_TIME)}</div>'),
         *failures_section(results),
         *_warnings(validation),
         section("Board", facts_table(_board_facts(validation))),
@@ -59,11 +59,11 @@ def _board_facts(validation: Validation) -> dict[str, str]:
     board, manifest = validation.board, validation.bundle.manifest
     return {
         "board": f"{board.board}, at {board.url}",
-        "core": f"{board.core} ({board.features})",
+        "core": f"has {board.features}",
         "agent": f"{board.build}, ABI version {board.abi}",
         "clock": f"{board.tick_hz:,} Hz",
         "memory": f"{board.memory_bytes:,} bytes",
-        "bundle": f"{manifest.target}, {manifest.precision}, {board.bundle_id}",
+        "library": f"for {board.core}, {manifest.precision}, bundle {board.bundle_id}",
         **{f"weights of {one.name}": one.sha256 for one in manifest.specialists},
     }
 
@@ -72,9 +72,9 @@ def _link_facts(validation: Validation) -> dict[str, str]:
     link = validation.link
     return {
         "sent, received": f"{link.bytes_sent:,} and {link.bytes_received:,} bytes",
-        "baud": f"{link.baud:,}" if link.baud else "no such wire",
+        "baud": f"{link.baud:,}" if link.baud else "none: no rate to choose",
         "round trip": f"{1e3 * link.round_trip_s:.1f} ms",
-        "time of the link": f"{link.transfer_s:.2f} s for all tiles",
+        "time beside the runs": f"{link.transfer_s:.2f} s for all tiles",
         "sent again": f"{link.retransmits} frames",
         "damaged": f"{link.bad_frames} frames on their way here, {link.dropped_frames} on their way there",
         "overflows": f"{link.overflows} bytes, at the board",

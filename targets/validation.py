@@ -110,8 +110,8 @@ def speed_of(result: TileResult) -> float | None:
 def table(validation: Validation) -> str:
     """The results for a terminal: a line per tile, what failed, then the board, its speed, memory and link."""
     columns = (
-        Column("time", lambda result: f"{1e3 * result.best_s:.1f} ms" if result.best_s else "-"),
-        Column("MP/s", lambda result: f"{speed:.3g}" if (speed := speed_of(result)) else "-"),
+        Column[TileResult]("time", lambda result: f"{1e3 * result.best_s:.1f} ms" if result.best_s else "-"),
+        Column[TileResult]("MP/s", lambda result: f"{speed:.3g}" if (speed := speed_of(result)) else "-"),
     )
     board, link, speed = validation.board, validation.link, validation.megapixels_per_s
     manifest = validation.bundle.manifest
@@ -119,7 +119,7 @@ def table(validation: Validation) -> str:
     lines = [
         verdict.table(validation.results, validation.threshold, columns),
         "",
-        f"  board   {board.board}, {board.core} ({board.features}), agent {board.build}, at {board.url}",
+        f"  board   {board.board} at {board.url}, its core has {board.features}; agent by {board.build}",
         f"  bundle  {validation.bundle.folder}: {manifest.target} {manifest.precision}, {board.bundle_id[:12]}",
         f"  speed   {f'{speed:.3g} MP/s' if speed else 'unknown'}, by the board's clock",
         f"  memory  {validation.peak_arena_bytes:,} bytes of arena at the most, of {board.memory_bytes:,} for all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -82,12 +83,15 @@ class TileResult:
         }
 
 
+Result = TypeVar("Result", bound=TileResult)
+
+
 @dataclass(frozen=True)
-class Column:
+class Column(Generic[Result]):
     """A column that a table has besides the measures. cell: a result's text."""
 
     heading: str
-    cell: Callable[[TileResult], str]
+    cell: Callable[[Result], str]
 
 
 def judged(run: TileRun, specialist: str, tile: GoldenTile, threshold: Threshold) -> TileResult:
@@ -138,7 +142,7 @@ def worst(results: Sequence[TileResult]) -> Measures | None:
     )
 
 
-def table(results: Sequence[TileResult], limits: Threshold, columns: Sequence[Column] = ()) -> str:
+def table(results: Sequence[Result], limits: Threshold, columns: Sequence[Column[Result]] = ()) -> str:
     """The results for a terminal: a line per tile, then what failed. columns: what stands before the verdict."""
     header = (*_HEADER, *(column.heading for column in columns), "")
     rows = [header, *(_row(result, columns) for result in results)]
@@ -158,7 +162,7 @@ def table(results: Sequence[TileResult], limits: Threshold, columns: Sequence[Co
     return "\n".join([aligned(cells), *notes, *failures])
 
 
-def _row(result: TileResult, columns: Sequence[Column]) -> tuple[str, ...]:
+def _row(result: Result, columns: Sequence[Column[Result]]) -> tuple[str, ...]:
     m = result.measures
     numbers: tuple[str, ...] = ("-",) * 7
     if m is not None:

@@ -2,7 +2,6 @@
 #include "fan_exchange.h"
 
 #define LOST_RATE_S 3u
-#define DESCRIBED_PX 64u
 #define OPEN_BYTES 12u
 #define READ_BYTES 6u
 #define ANY_LENGTH 0xFFFFu
@@ -15,7 +14,7 @@
 static void describe(fan_agent *agent, const fan_exchange *with)
 {
     const uint32_t specialist = with->asked->argument;
-    if (specialist >= fan_specialist_count()) {
+    if (specialist >= fan_work_specialist_count()) {
         fan_reply_status(agent, with, FAN_REPLY_BAD_ARGUMENT);
         return;
     }
@@ -23,11 +22,12 @@ static void describe(fan_agent *agent, const fan_exchange *with)
         fan_reply_status(agent, with, FAN_REPLY_UNSUPPORTED);
         return;
     }
+    const uint32_t side = fan_work_usual_px(specialist);
     uint8_t *out = agent->payload;
-    out = fan_link_put_u32(out, fan_halo(specialist));
-    out = fan_link_put_u64(out, fan_arena_bytes(specialist, DESCRIBED_PX, DESCRIBED_PX));
+    out = fan_link_put_u32(out, fan_work_halo(specialist));
+    out = fan_link_put_u64(out, fan_work_arena_bytes(specialist, side, side));
     out = fan_put_bytes(out, agent->bundle->weights_sha256[specialist], FAN_SHA256_BYTES);
-    out = fan_put_text(out, fan_specialist_name(specialist));
+    out = fan_put_text(out, fan_work_specialist_name(specialist));
     fan_reply_until(agent, with, out);
 }
 
@@ -172,6 +172,7 @@ void fan_agent_init(fan_agent *agent, const fan_agent_port *port, const fan_agen
     agent->told = 0u;
     agent->run_ticks = 0u;
     agent->arena_bytes = 0u;
+    agent->output_bytes = 0u;
     agent->output_crc = 0u;
     agent->duplicates = 0u;
     agent->runs = 0u;

@@ -22,6 +22,7 @@
 #include "fan.h"
 #include "fan_job.h"
 #include "fan_link.h"
+#include "fan_work.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -60,7 +61,7 @@ typedef enum {
     FAN_REPLY_BAD_CRC = 5,
     FAN_REPLY_NO_MEMORY = 6,    /* argument: bytes there are in all */
     FAN_REPLY_MISSING = 7,      /* blocks */
-    FAN_REPLY_RUN_FAILED = 8,   /* argument: fan_status */
+    FAN_REPLY_RUN_FAILED = 8,   /* argument: fan_status, or FAN_WORK_NPU_FAILED */
     FAN_REPLY_TAKEN = 9,        /* another host has the board; payload: milliseconds until it may be asked again, u32 */
     FAN_REPLY_UNSUPPORTED = 10, /* the library needs what this core has not */
     FAN_REPLY_BAD_VERSION = 11
@@ -131,7 +132,8 @@ typedef struct {
     uint8_t session;
     uint8_t alive; /* nonzero: nobody said BYE */
 
-    fan_call call;
+    fan_work work;
+    uint32_t output_bytes;
     uint32_t run_job;
     uint8_t run_request[FAN_AGENT_RUN_BYTES]; /* the payload that asked for it */
     uint8_t running;

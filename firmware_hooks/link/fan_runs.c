@@ -88,14 +88,14 @@ static void reply_run(fan_agent *agent, const fan_exchange *with)
     out = fan_link_put_u64(out, agent->run_ticks);
     out = fan_link_put_u64(out, agent->arena_bytes);
     out = fan_link_put_u32(out, agent->output_crc);
-    out = fan_link_put_u32(out, agent->job.bytes);
+    out = fan_link_put_u32(out, agent->output_bytes);
     fan_reply_until(agent, with, out);
 }
 
 static void say_busy(fan_agent *agent, const fan_exchange *with)
 {
     agent->told = fan_agent_now(agent);
-    fan_reply(agent, with, FAN_REPLY_BUSY, fan_rows_done(&agent->call));
+    fan_reply(agent, with, FAN_REPLY_BUSY, fan_work_rows_done(&agent->work));
 }
 
 static int is_the_run(const fan_agent *agent, const fan_link_frame *asked)
@@ -115,37 +115,39 @@ static int is_the_run(const fan_agent *agent, const fan_link_frame *asked)
 static void begin_run(fan_agent *agent, const fan_exchange *with)
 {
     const uint8_t *in = with->asked->payload;
-    const uint32_t specialist = fan_link_u32(in);
-    const uint32_t width = fan_link_u32(in + 28);
-    const uint32_t height = fan_link_u32(in + 32);
-    fan_noise noise;
+    fan_work *work = &agent->work;
+    work->specialist = fan_link_u32(in);
     for (uint32_t i = 0u; i < 3u; ++i) {
-        noise.shot[i] = number_of(in + 4u + 4u * i);
-        noise.read[i] = number_of(in + 16u + 4u * i);
+        work->noise.shot[i] = number_of(in + 4u + 4u * i);
+        work->noise.read[i] = number_of(in + 16u + 4u * i);
     }
+    work->width = fan_link_u32(in + 28);
+    work->height = fan_link_u32(in + 32);
+    work->in = fan_job_input(&agent->job);
+    work->in_bytes = agent->job.bytes;
+    work->out = fan_job_output(&agent->job);
+    work->arena = fan_job_arena(&agent->job);
+    work->arena_bytes = fan_job_arena_bytes(&agent->job);
     if (!fan_agent_core_suffices(agent)) {
         fan_reply_status(agent, with, FAN_REPLY_UNSUPPORTED);
         return;
     }
-    if (specialist >= fan_specialist_count() || agent->job.bytes % sizeof(float) != 0u ||
-        (uint64_t)width * height != agent->job.bytes / sizeof(float)) {
-        fan_reply_status(agent, with, FAN_REPLY_BAD_ARGUMENT);
-        return;
-    }
-    const size_t arena_bytes = fan_arena_bytes(specialist, width, height);
-    if (arena_bytes > fan_job_arena_bytes(&agent->job)) {
+    const size_t arena_bytes = fan_work_arena_bytes(work->specialist, work->width, work->height);
+    if (arena_bytes > work->arena_bytes) {
         fan_reply_no_memory(agent, with);
         return;
     }
-    /* Floats lie on the wire as this core has them: little-endian. */
-    const void *input = fan_job_input(&agent->job);
-    void *output = fan_job_output(&agent->job);
+    work->arena_bytes = arena_bytes;
+    agent->output_bytes = fan_work_output_bytes(work);
+    if (agent->output_bytes == 0u) {
+        fan_reply_status(agent, with, FAN_REPLY_BAD_ARGUMENT);
+        return;
+    }
     const uint64_t before = fan_agent_now(agent);
-    const fan_status status = fan_begin(&agent->call, specialist, &noise, input, width, output, width, width, height,
-                                        fan_job_arena(&agent->job), arena_bytes);
+    const uint32_t status = fan_work_begin(work);
     agent->run_ticks = fan_agent_now(agent) - before;
-    if (status != FAN_OK) {
-        fan_reply(agent, with, FAN_REPLY_RUN_FAILED, (uint32_t)status);
+    if (status != 0u) {
+        fan_reply(agent, with, FAN_REPLY_RUN_FAILED, status);
         return;
     }
     agent->run_job = with->asked->argument;
@@ -176,12 +178,30 @@ void fan_handle_run(fan_agent *agent, const fan_exchange *with)
 static void finish_run(fan_agent *agent)
 {
     agent->running = 0u;
-    agent->done = 1u;
-    agent->output_crc = fan_link_crc32(0u, fan_job_output(&agent->job), agent->job.bytes);
     agent->heard = fan_agent_now(agent);
+    if (agent->work.status != 0u) {
+        return;
+    }
+    agent->done = 1u;
+    agent->output_crc = fan_link_crc32(0u, fan_job_output(&agent->job), agent->output_bytes);
     ++agent->runs;
     if (agent->arena_bytes > agent->arena_peak_bytes) {
         agent->arena_peak_bytes = agent->arena_bytes;
+    }
+}
+
+/* To the link that asked for the run last. */
+static void reply_turn(fan_agent *agent, uint64_t now)
+{
+    const fan_link_frame asked = {FAN_LINK_VERSION, FAN_OP_RUN, agent->session, agent->run_sequence, 0u,
+                                  agent->run_job, agent->payload};
+    const fan_exchange with = {agent->run_link, &asked};
+    if (agent->done != 0u) {
+        reply_run(agent, &with);
+    } else if (agent->running == 0u) {
+        fan_reply(agent, &with, FAN_REPLY_RUN_FAILED, agent->work.status);
+    } else if (now - agent->told >= agent->port->tick_hz / BUSY_PER_S) {
+        say_busy(agent, &with);
     }
 }
 
@@ -191,21 +211,14 @@ int fan_agent_poll(fan_agent *agent)
         return 0;
     }
     const uint64_t before = fan_agent_now(agent);
-    const int goes_on = fan_advance(&agent->call);
+    const int goes_on = fan_work_advance(&agent->work);
     const uint64_t now = fan_agent_now(agent);
     agent->run_ticks += now - before;
     if (goes_on == 0) {
         finish_run(agent);
     }
     if (agent->run_link != NULL) {
-        const fan_link_frame asked = {FAN_LINK_VERSION, FAN_OP_RUN, agent->session, agent->run_sequence, 0u,
-                                      agent->run_job, agent->payload};
-        const fan_exchange with = {agent->run_link, &asked};
-        if (goes_on == 0) {
-            reply_run(agent, &with);
-        } else if (now - agent->told >= agent->port->tick_hz / BUSY_PER_S) {
-            say_busy(agent, &with);
-        }
+        reply_turn(agent, now);
     }
     return goes_on;
 }
@@ -217,7 +230,7 @@ void fan_handle_read(fan_agent *agent, const fan_exchange *with)
     const uint32_t count = fan_link_u16(with->asked->payload + 4);
     if (agent->done == 0u || job != agent->run_job) {
         fan_reply_status(agent, with, FAN_REPLY_BAD_STATE);
-    } else if (offset > agent->job.bytes || count > agent->job.bytes - offset || count > FAN_AGENT_PAYLOAD_BYTES) {
+    } else if (offset > agent->output_bytes || count > agent->output_bytes - offset || count > FAN_AGENT_PAYLOAD_BYTES) {
         fan_reply_status(agent, with, FAN_REPLY_BAD_ARGUMENT);
     } else {
         fan_reply_bytes(agent, with, FAN_REPLY_OK, offset, fan_job_output(&agent->job) + offset, count);

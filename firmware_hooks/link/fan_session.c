@@ -31,13 +31,13 @@ static void say_hello(fan_agent *agent, const fan_exchange *with)
     out = fan_link_put_u16(out, FAN_AGENT_PAYLOAD_BYTES);
     out = fan_link_put_u16(out, FAN_JOB_BLOCK_BYTES);
     out = fan_link_put_u32(out, port->window_bytes);
-    out = fan_link_put_u32(out, fan_abi_version());
+    out = fan_link_put_u32(out, fan_work_abi_version());
     out = fan_link_put_u32(out, port->boot_id);
     out = fan_link_put_u32(out, port->tick_hz);
     out = fan_link_put_u32(out, port->core_features);
     out = fan_link_put_u32(out, bundle->needed_features);
     out = fan_link_put_u64(out, agent->job.memory_bytes);
-    out = fan_link_put_u32(out, fan_specialist_count());
+    out = fan_link_put_u32(out, fan_work_specialist_count());
     out = fan_put_bytes(out, bundle->id, FAN_BUNDLE_ID_BYTES);
     out = fan_put_text(out, port->board != NULL ? port->board : bundle->board);
     out = fan_put_text(out, bundle->core);

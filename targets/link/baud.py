@@ -11,7 +11,6 @@ from targets.errors import LinkTimeoutError
 from targets.link.exchange import Exchange, RefusedError
 from targets.link.messages import Op
 from targets.link.transfer import Request
-from targets.transports import START_BAUD
 
 logger = logging.getLogger(__name__)
 
@@ -22,34 +21,31 @@ _TRIAL_PATIENCE_S = 0.7
 _TRIAL_FRAMES = 8
 
 
-def negotiate(exchange: Exchange, greet: Callable[[], None], payload_bytes: int) -> int | None:
+def negotiate(exchange: Exchange, greet: Callable[[], None], payload_bytes: int, start_baud: int) -> int:
     """Tries rising rates with frames of random bytes, and keeps the last at which none was lost.
 
-    Returns the rate; None where the transport has none. Raises what `Exchange.perform` raises if even the first rate
-    no longer works.
+    start_baud: where the board falls back to. Returns the rate. Raises what `Exchange.perform` raises if even the first
+    rate no longer works.
     """
-    baud = exchange.transport.baud
-    if baud is None:
-        return None
+    baud = exchange.transport.baud or start_baud
     for rate in RATES:
         if rate <= baud:
             continue
-        if not _switched(exchange, rate):
+        if not _switched(exchange, baud, rate):
             break
         if not _is_clean(exchange, payload_bytes):
             logger.info("%s: %d baud loses frames", exchange.transport.description, rate)
-            _return_to(exchange, baud, greet)
+            _return_to(exchange, baud, start_baud, greet)
             break
         baud = rate
     return baud
 
 
-def _switched(exchange: Exchange, rate: int) -> bool:
-    """Both sides have the rate; False where one of them cannot."""
-    before = exchange.transport.baud
+def _switched(exchange: Exchange, before: int, rate: int) -> bool:
+    """Both sides, at the rate `before`, have the new one; False where one of them cannot."""
     try:
         exchange.transport.set_baud(rate)
-        exchange.transport.set_baud(before or START_BAUD)
+        exchange.transport.set_baud(before)
     except OSError:
         return False
     try:
@@ -76,10 +72,10 @@ def _is_clean(exchange: Exchange, payload_bytes: int) -> bool:
     return (retransmits, bad_frames) == (exchange.counters.retransmits, exchange.counters.bad_frames)
 
 
-def _return_to(exchange: Exchange, baud: int, greet: Callable[[], None]) -> None:
+def _return_to(exchange: Exchange, baud: int, start_baud: int, greet: Callable[[], None]) -> None:
     """Lets the board fall back to the rate of the start, greets it there, and raises it to the last good one."""
-    exchange.transport.set_baud(START_BAUD)
+    exchange.transport.set_baud(start_baud)
     time.sleep(_BOARD_GIVES_UP_S)
     greet()
-    if baud != START_BAUD:
-        _switched(exchange, baud)
+    if baud != start_baud:
+        _switched(exchange, start_baud, baud)

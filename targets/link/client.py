@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isp.errors import UserError
+from targets.descriptions import Target
 from targets.errors import (
     BoardCrashedError,
     BoardTakenError,
@@ -36,6 +37,7 @@ from targets.link.messages import (
     HelloRequest,
     MalformedReplyError,
     Op,
+    RunReply,
     RunRequest,
     SpecialistFacts,
     Status,
@@ -43,7 +45,7 @@ from targets.link.messages import (
 )
 from targets.link.refusals import explained
 from targets.link.transfer import Request
-from targets.transports import START_BAUD, Transport, open_transport
+from targets.transports import Transport, open_transport
 
 Result = TypeVar("Result")
 
@@ -91,6 +93,16 @@ class BoardRun:
     arena_bytes: int
 
 
+@dataclass(frozen=True)
+class IntegersRun:
+    """What an NPU made of the integers that it was given; ticks, seconds, arena_bytes as in `BoardRun`."""
+
+    output: bytes
+    ticks: int
+    seconds: float
+    arena_bytes: int
+
+
 class Board:
     """A board whose agent answers. Use it in a `with` block."""
 
@@ -106,6 +118,7 @@ class Board:
         let go of the board.
         """
         self._exchange = Exchange(transport, patience_s=patience_s)
+        self._start_baud = transport.baud
         self._taken_patience_s = taken_patience_s
         self._host_id = random.SystemRandom().getrandbits(64) or 1
         self._reconnects = 0
@@ -120,18 +133,26 @@ class Board:
         self._exchange.patience_s = patience_s
 
     @classmethod
-    def open(cls, url: str, *, bundle: Path | None = None) -> Board:
+    def open(
+        cls,
+        url: str,
+        *,
+        bundle: Path | None = None,
+        target: Target | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> Board:
         """Opens the transport of a URL (`targets.transports`) and says HELLO.
 
-        bundle: the folder whose agent is to run there, where the transport is to build it. It does not check what the
-        board carries.
+        bundle: the folder whose agent is to run there, where the transport is to build it; it does not check what the
+        board carries. target: what that was compiled for, where it does not come with the program.
+        patience_s: silence after which the link counts as failed.
 
         Raises ConfigError for a bad URL, NoBoardError if nobody answers or another host keeps the board, LinkError if
         it does so in another version, BoardError if it died.
         """
-        transport = open_transport(url, bundle=bundle)
+        transport = open_transport(url, bundle=bundle, target=target)
         try:
-            return cls(transport)
+            return cls(transport, patience_s=patience_s)
         except BaseException:
             transport.close()
             raise
@@ -170,10 +191,7 @@ class Board:
         height, width = tile.shape
         data = np.ascontiguousarray(tile, dtype="<f4").tobytes()
         request = RunRequest(specialist, (shot[0], shot[1], shot[2]), (read[0], read[1], read[2]), width, height)
-        job = Job.of(request, data, self._last_job_number)
-        self._exchange.console.begin_job()
-        reply, output = self._surviving(lambda: job.work(self._exchange, self.hello))
-        self._last_job_number = job.number
+        reply, output = self._work(request, data)
         return BoardRun(
             np.frombuffer(output, dtype="<f4").astype(np.float32).reshape(height, width),
             reply.ticks,
@@ -181,11 +199,29 @@ class Board:
             reply.arena_bytes,
         )
 
+    def run_integers(self, specialist: int, data: bytes) -> IntegersRun:
+        """Has the board's NPU work on integers as they are.
+
+        data: little-endian, in the layout of the network's input. Raises what `run` raises.
+        """
+        reply, output = self._work(RunRequest(specialist, (0.0,) * 3, (0.0,) * 3, 0, 0), data)
+        return IntegersRun(output, reply.ticks, reply.ticks / self.hello.tick_hz, reply.arena_bytes)
+
+    def _work(self, request: RunRequest, data: bytes) -> tuple[RunReply, bytes]:
+        job = Job.of(request, data, self._last_job_number)
+        self._exchange.console.begin_job()
+        reply, output = self._surviving(lambda: job.work(self._exchange, self.hello))
+        self._last_job_number = job.number
+        return reply, output
+
     def negotiate_baud(self) -> int | None:
         """Raises the rate as far as both sides and the cable allow; returns it, None where there is none."""
         from targets.link.baud import negotiate
 
-        return self._surviving(lambda: negotiate(self._exchange, self._greet, self.hello.max_payload))
+        start_baud = self._start_baud
+        if start_baud is None:
+            return None
+        return self._surviving(lambda: negotiate(self._exchange, self._greet, self.hello.max_payload, start_baud))
 
     def close(self) -> None:
         """Lets go of the board and closes the transport."""
@@ -247,9 +283,9 @@ class Board:
                 if refusal.status in (Status.TAKEN, Status.BAD_STATE):
                     self._recover(self._greet)
                 elif refusal.status not in (Status.MISSING, Status.BAD_CRC):
-                    raise explained(refusal, self.hello) from refusal
+                    raise explained(refusal, self.hello, self._exchange.console.lines) from refusal
             except LinkTimeoutError:
-                if self._exchange.transport.baud in (None, START_BAUD):
+                if self._exchange.transport.baud == self._start_baud:
                     raise
                 self._recover(self._slow_down)
             except MalformedReplyError as error:
@@ -272,7 +308,8 @@ class Board:
 
     def _slow_down(self) -> None:
         """Back to the rate of the start, to which the board falls back, too, when it hears nothing it knows."""
-        self._exchange.transport.set_baud(START_BAUD)
+        if self._start_baud is not None:
+            self._exchange.transport.set_baud(self._start_baud)
         self._greet()
 
     def _check_resets(self, resets: int) -> None:
@@ -285,6 +322,9 @@ class Board:
                 remedy="check its supply, its watchdog and the size of its stack",
             )
 
+    def _at_rate(self) -> str:
+        return "" if self._start_baud is None else f" and {self._start_baud} baud its rate at the start"
+
     def _nobody(self) -> NoBoardError:
         where, lines = self._exchange.transport.description, self._exchange.console.lines
         if lines:
@@ -294,5 +334,5 @@ class Board:
             )
         return NoBoardError(
             f"no agent answers at {where}",
-            remedy="check that the board is on, that its agent runs, and that this is its port",
+            remedy=f"check that the board is on, that its agent runs, and that this is its port{self._at_rate()}",
         )

@@ -189,13 +189,20 @@ class OpenRequest:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Noise and size of the tile that was uploaded; see `targets.link.client.Board.run`."""
+    """Noise and size of the tile that was uploaded; see `targets.link.client.Board.run`.
+
+    0 x 0: it is what an NPU's network takes, and the answer is to be what it gives; see `Board.run_integers`.
+    """
 
     specialist: int
     shot: tuple[float, float, float]
     read: tuple[float, float, float]
     width: int
     height: int
+
+    @property
+    def asks_for_integers(self) -> bool:
+        return self.width == 0 and self.height == 0
 
     _FIXED: ClassVar = struct.Struct("<I6fII")
 

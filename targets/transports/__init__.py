@@ -2,7 +2,7 @@
 
 | URL                                   | module        | what is at the other end                          |
 |---------------------------------------|---------------|---------------------------------------------------|
-| `/dev/ttyUSB0`, `COM5`                | `serial_port` | a UART                                            |
+| `/dev/ttyUSB0`, `COM5`                | `serial_port` | a UART; `/dev/ttyUSB0,921600` starts at that rate |
 | `socket://HOST:PORT`                  | `serial_port` | an agent's TCP port, a terminal server            |
 | `rfc2217://HOST:PORT`                 | `serial_port` | a terminal server that can set the baud rate      |
 | `ssh:[USER@]HOST[:PATH]`              | `ssh`         | an agent on a board with Linux, on its stdio      |
@@ -13,9 +13,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from isp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from targets.descriptions import Target
 
 START_BAUD = 115200
 
@@ -50,7 +53,7 @@ class Transport(Protocol):
         ...
 
     def reopen(self) -> None:
-        """Makes the connection anew, at `START_BAUD`, after the other end was gone. One attempt."""
+        """Makes the connection anew, at the first rate, after the other end was gone. One attempt."""
         ...
 
     def close(self) -> None:
@@ -58,10 +61,11 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(url: str, *, bundle: Path | None = None) -> Transport:
+def open_transport(url: str, *, bundle: Path | None = None, target: Target | None = None) -> Transport:
     """Opens the transport of a URL.
 
-    `user:` and `qemu:` build the agent of the bundle first; `ssh:` does where it names no agent on the board.
+    `user:` and `qemu:` build the agent of the bundle first; `ssh:` does where it names no agent on the board. target:
+    what the bundle was compiled for, where that does not come with the program.
 
     Raises ConfigError for a URL of no known form or a bundle that is missing, and NoBoardError if there is
     nothing to connect to.
@@ -74,15 +78,15 @@ def open_transport(url: str, *, bundle: Path | None = None) -> Transport:
     if kind == "ssh" and rest:
         from targets.transports.ssh import SshAgent
 
-        return SshAgent.start(rest, bundle=bundle)
+        return SshAgent.start(rest, bundle=bundle, target=target)
     if kind == "user" and rest:
         from targets.transports.user_agent import UserAgent
 
-        return UserAgent.start(rest, bundle=_given(bundle, url))
+        return UserAgent.start(rest, bundle=_given(bundle, url), target=target)
     if kind == "qemu" and rest:
         from targets.transports.qemu_system import QemuSystem
 
-        return QemuSystem.start(rest, bundle=_given(bundle, url))
+        return QemuSystem.start(rest, bundle=_given(bundle, url), target=target)
     raise ConfigError(
         f"{url!r} names no board",
         expected="/dev/ttyUSB0, COM5, socket://HOST:PORT, rfc2217://HOST:PORT, ssh:USER@HOST, user:CPU or qemu:MACHINE",

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Final
 
 from targets.agent_build import build_agent
+from targets.descriptions import Target
 from targets.errors import BoardCrashedError, NoBoardError
-from targets.machines import Machine, load_machine
+from targets.machines import EMULATOR, INSTALL, Machine, load_machine
+from targets.npu_bundle import NpuBundle, read_any
+from targets.npu_devices import device_command
 from targets.transports.agent_process import AgentProcess
 from targets.transports.byte_stream import ByteStream
+from targets.transports.npu_process import NpuProcess
 
-EMULATOR: Final = "qemu-system-arm"
-INSTALL: Final = f"on Debian and Ubuntu: apt-get install --no-install-recommends {EMULATOR}"
 _IMAGE: Final = "agent.elf"
 ICOUNT_SHIFT: Final = 5
 """An instruction takes 2**shift nanoseconds."""
@@ -35,40 +37,52 @@ _Folder = tempfile.TemporaryDirectory[str]
 class QemuSystem:
     """A `Transport` to an emulated machine, which runs until `close`, or until this object is gone."""
 
-    def __init__(self, machine: Machine, folder: _Folder) -> None:
-        """Starts a machine with `agent.elf` in `folder`, which is removed in the end; otherwise as `boot`."""
+    def __init__(self, machine: Machine, folder: _Folder, npu: NpuProcess | None = None) -> None:
+        """Starts a machine with `agent.elf` in `folder`, which is removed in the end; otherwise as `boot`.
+
+        npu: its NPU, which is stopped in the end.
+        """
         self.description = f"qemu:{machine.name}"
         near, far = os.openpty()
         # Without a far end that stays open, the near one would seem hung up until QEMU has opened its own.
         tty.setraw(far)
         self._stream = ByteStream(near, near)
-        command = [EMULATOR, "-M", machine.name, "-kernel", str(Path(folder.name) / _IMAGE)]
+        command = [EMULATOR, "-kernel", str(Path(folder.name) / _IMAGE)]
         command += ["-chardev", f"serial,id=uart,path={os.ttyname(far)}", "-serial", "chardev:uart"]
+        if npu is None:
+            command += ["-M", machine.name]
+        else:
+            command += [*npu.emulator_options(machine.name), "-serial", "chardev:npu"]
         command += ["-nodefaults", "-net", "none", "-display", "none", "-monitor", "stdio"]
         command += ["-icount", f"shift={ICOUNT_SHIFT}"]
         try:
             self._emulator = AgentProcess(command, stdin=subprocess.PIPE)
         except OSError as error:
+            if npu is not None:
+                npu.stop()
             _free(near, far, folder)
             raise NoBoardError(f"{EMULATOR} cannot be started: {error.strerror}", remedy=INSTALL) from error
-        self._finish = weakref.finalize(self, _finish, self._emulator, near, far, folder)
+        self._npu = npu
+        self._finish = weakref.finalize(self, _finish, self._emulator, npu, near, far, folder)
 
     @classmethod
-    def start(cls, name: str, *, bundle: Path) -> QemuSystem:
+    def start(cls, name: str, *, bundle: Path, target: Target | None = None) -> QemuSystem:
         """Builds the agent of the bundle in the folder `bundle` for the machine `name`, and boots it.
 
-        Raises NoBoardError where the emulator is missing, and what `load_machine` and `build_agent` raise.
+        For a bundle of an NPU, something that stands in for it is started as well. Raises NoBoardError where the
+        emulator is missing, and what `load_machine`, `build_agent` and `device_command` raise.
         """
         machine = load_machine(name)
         if shutil.which(EMULATOR) is None:
             raise NoBoardError(f"{EMULATOR}, which emulates {name}, is not on the PATH", remedy=INSTALL)
         folder = tempfile.TemporaryDirectory(prefix="fan-qemu-")
         try:
-            build_agent(bundle, Path(folder.name) / _IMAGE, machine)
+            build_agent(bundle, Path(folder.name) / _IMAGE, machine, target=target)
+            npu = _npu_of(bundle, machine, Path(folder.name))
         except BaseException:
             folder.cleanup()
             raise
-        return cls(machine, folder)
+        return cls(machine, folder, npu)
 
     @classmethod
     def boot(cls, machine: Machine, image: Path) -> QemuSystem:
@@ -115,10 +129,22 @@ class QemuSystem:
             how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
             said = self._emulator.said() or "no message"
             raise BoardCrashedError(f"the emulator of {self.description} {how}: {said}")
+        if self._npu is not None:
+            self._npu.check()
 
 
-def _finish(emulator: AgentProcess, near: int, far: int, folder: _Folder) -> None:
+def _npu_of(bundle: Path, machine: Machine, folder: Path) -> NpuProcess | None:
+    made = read_any(bundle)
+    if machine.npu is None or not isinstance(made, NpuBundle):
+        return None
+    npu = made.manifest.npu
+    return NpuProcess(device_command(npu), npu.accelerator, machine.npu, folder)
+
+
+def _finish(emulator: AgentProcess, npu: NpuProcess | None, near: int, far: int, folder: _Folder) -> None:
     emulator.stop()
+    if npu is not None:
+        npu.stop()
     _free(near, far, folder)
 
 

@@ -1,15 +1,20 @@
-"""Serial ports through pyserial: device names, `socket://HOST:PORT` and `rfc2217://HOST:PORT`."""
+"""Serial ports through pyserial: device names, `socket://HOST:PORT` and `rfc2217://HOST:PORT`.
+
+A comma and a rate may follow the name of a port, where the agent's UART starts at another one than 115200 baud.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import sys
 from contextlib import suppress
 
 import serial
 
+from isp.errors import ConfigError
 from targets.errors import NoBoardError
 from targets.transports import START_BAUD
 from targets.transports.byte_stream import ByteStream
@@ -22,18 +27,23 @@ class SerialPort:
     """A port that is open; nobody else may open it meanwhile."""
 
     def __init__(self, url: str) -> None:
-        """Raises NoBoardError if the port is not there, in use, or may not be opened."""
+        """Raises NoBoardError if the port is not there, in use, or may not be opened; ConfigError for a TCP port with
+        a rate."""
         self.description = url
+        found = re.fullmatch(r"(.+),(\d+)", url)
+        self._url, self._start_baud = (found[1], int(found[2])) if found else (url, START_BAUD)
+        if found and self._url.startswith(_SOCKET):
+            raise ConfigError(f"{url}: a TCP port has no baud rate", expected=self._url)
         self._port: serial.SerialBase | None = None
         self._stream: ByteStream | None = None
         try:
             self._open()
         except (OSError, ValueError) as error:
-            raise _no_board(url, error) from error
+            raise _no_board(self._url, error) from error
 
     @property
     def baud(self) -> int | None:
-        return None if self.description.startswith(_SOCKET) or self._port is None else int(self._port.baudrate)
+        return None if self._url.startswith(_SOCKET) or self._port is None else int(self._port.baudrate)
 
     def read(self, timeout_s: float) -> bytes:
         if self._stream:
@@ -69,11 +79,11 @@ class SerialPort:
             port.close()
 
     def _open(self) -> None:
-        url = self.description
+        url, baud = self._url, self._start_baud
         if "://" in url:
-            port = serial.serial_for_url(url, baudrate=START_BAUD, timeout=0)
+            port = serial.serial_for_url(url, baudrate=baud, timeout=0)
         else:
-            port = serial.Serial(url, baudrate=START_BAUD, timeout=0, exclusive=True)
+            port = serial.Serial(url, baudrate=baud, timeout=0, exclusive=True)
         self._port = port
         if url.startswith(_SOCKET):
             _send_at_once(port.fileno())

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from isp.errors import ConfigError
+from targets.descriptions import Target
 from targets.errors import BoardError, NoBoardError
 from targets.transports.agent_process import AgentProcess, death
 from targets.transports.byte_stream import ByteStream
@@ -46,7 +47,7 @@ class SshAgent:
         self._open()
 
     @classmethod
-    def start(cls, address: str, *, bundle: Path | None) -> SshAgent:
+    def start(cls, address: str, *, bundle: Path | None, target: Target | None = None) -> SshAgent:
         """Connects to `[USER@]HOST[:PATH]`.
 
         Raises ConfigError if neither a path nor a bundle is given, NoBoardError if the host cannot be reached or
@@ -62,7 +63,7 @@ class SshAgent:
                 f"ssh:{address} names no agent on the board, and there is no bundle to build it from",
                 expected="a bundle, or ssh:USER@HOST:PATH of an agent that is there",
             )
-        return cls(host, _copy_agent(host, bundle), copied=True)
+        return cls(host, _copy_agent(host, bundle, target), copied=True)
 
     @property
     def baud(self) -> int | None:
@@ -135,12 +136,12 @@ class SshAgent:
             raise death(self.description, code - _SIGNAL_BASE, said)
 
 
-def _copy_agent(host: str, bundle: Path) -> str:
+def _copy_agent(host: str, bundle: Path, target: Target | None) -> str:
     """Builds the agent and streams it into a temporary file of the board; returns its path."""
     from targets.agent_build import build_agent
 
     with tempfile.TemporaryDirectory(prefix="fan-agent-") as folder:
-        program = build_agent(bundle, Path(folder) / "fan-agent", None).read_bytes()
+        program = build_agent(bundle, Path(folder) / "fan-agent", None, target=target).read_bytes()
     # umask and mode: on a board with several users, nobody else may put another program there.
     place = "${TMPDIR:-/tmp}/fan-agent-XXXXXX"
     script = f'umask 077; f=$(mktemp "{place}") && cat > "$f" && chmod 700 "$f" && echo "$f"'

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import tty
 from collections.abc import Sequence
 from pathlib import Path
 
 from isp.errors import ConfigError
+from targets.descriptions import Target
 from targets.errors import BoardCrashedError, NoBoardError
 from targets.transports.agent_process import AgentProcess, death
 from targets.transports.byte_stream import ByteStream
@@ -43,7 +45,7 @@ class UserAgent:
             raise NoBoardError(f"{command[0]} cannot be started ({error})") from error
 
     @classmethod
-    def start(cls, cpu: str, *, bundle: Path) -> UserAgent:
+    def start(cls, cpu: str, *, bundle: Path, target: Target | None = None) -> UserAgent:
         """Builds the agent of a bundle and starts it.
 
         cpu: `host`, or a core as QEMU names it. Raises ConfigError if there is no emulator, NoBoardError if the agent
@@ -51,11 +53,11 @@ class UserAgent:
         """
         from targets.agent_build import build_agent
 
-        emulator = () if cpu == HOST else (_emulator(), "-cpu", cpu)
+        emulator, options = ((), ()) if cpu == HOST else (_emulator_of(cpu), ("--board", f"QEMU {cpu}"))
         folder = tempfile.TemporaryDirectory(prefix="fan-agent-")
         try:
-            program = build_agent(bundle, Path(folder.name) / "fan-agent", None)
-            return cls(f"user:{cpu}", [*emulator, str(program)], folder)
+            program = build_agent(bundle, Path(folder.name) / "fan-agent", None, target=target)
+            return cls(f"user:{cpu}", [*emulator, str(program), *options], folder)
         except BaseException:
             folder.cleanup()
             raise
@@ -102,6 +104,16 @@ class UserAgent:
         if code < 0:
             raise death(self.description, -code, said)
         raise BoardCrashedError(f"the agent on {self.description} ended with exit code {code}: {said or 'no message'}")
+
+
+def _emulator_of(cpu: str) -> tuple[str, ...]:
+    emulator = _emulator()
+    known = subprocess.run([emulator, "-cpu", "help"], capture_output=True, text=True, check=False).stdout.split()
+    if cpu not in known:
+        cores = [name for name in known if name.startswith(("cortex-", "neoverse-", "max"))]
+        found = f"user:{cpu}: {Path(emulator).name} of this machine emulates no such core"
+        raise ConfigError(found, expected=f"host or {', '.join(cores)}")
+    return emulator, "-cpu", cpu
 
 
 def _emulator() -> str:

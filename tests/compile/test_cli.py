@@ -23,8 +23,11 @@ from compile.relax_import import to_relax
 from denoiser import bundle as denoiser_bundle
 from denoiser import weights_file
 from isp.report.sidecar import sha256
+from targets import bundle as bundles
 from targets.descriptions import load
-from tests.compile.conftest import MadeBundle
+from targets.machines import EMULATOR, INSTALL
+from targets.toolchain import find_compiler, missing_compiler_message
+from tests.compile.conftest import SMALL_SCENES, MadeBundle
 
 Run = Callable[..., int]
 
@@ -88,8 +91,12 @@ def without(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
 
 def without_compilers(monkeypatch: pytest.MonkeyPatch) -> None:
     """No program on the PATH, and no Zig."""
-    find_spec = importlib.util.find_spec
     monkeypatch.setenv("PATH", "")
+    without_zig(monkeypatch)
+
+
+def without_zig(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "ziglang" else find_spec(name, *rest)
     )
@@ -283,11 +290,52 @@ def test_without_an_emulator_and_without_verification(
     assert "error" not in capsys.readouterr().err
 
 
-def test_a_core_without_a_system_is_not_verified(
-    run: Run, here: Path, prebuilt: None, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def emulated_machine() -> None:
+    if shutil.which(EMULATOR) is None:
+        pytest.skip(f"{EMULATOR} is not installed ({INSTALL})")
+    if find_compiler(load("cortex-m55")) is None:
+        pytest.skip(missing_compiler_message(load("cortex-m55")))
+
+
+def test_a_core_without_a_system_is_verified_on_an_emulated_board(
+    run: Run, here: Path, small_scenes: None, emulated_machine: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run(target="cortex-m55") == 0
+    assert capsys.readouterr().out.count(" ok\n") == len(SMALL_SCENES)
+    verification = json.loads((here / "out" / "manifest.json").read_text())["verification"]
+    assert (verification["passes"], verification["tiles"]) == (True, len(SMALL_SCENES))
+    assert verification["command"] == [EMULATOR, "-M", "mps3-an547"]
+    assert 0 < verification["worst"]["max_error"] < 1e-5
+    tiles = json.loads((here / "out" / "verification.json").read_text())["tiles"]
+    (specialist,) = bundles.read(here / "out").manifest.specialists
+    assert [tile["arena_bytes"] for tile in tiles] == [specialist.arena_bytes(tile["width"]) for tile in tiles]
+    assert not (here / "out" / "evidence").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "parts"),
+    [
+        (EMULATOR, ("qemu-system-arm, which emulates a board with that core, is not on the PATH", "apt-get install")),
+        ("arm-none-eabi-gcc", ("no C compiler for the target 'cortex-m55'", "gcc-arm-none-eabi")),
+    ],
+)
+def test_a_core_without_a_system_is_not_verified_where_a_tool_is_missing(
+    run: Run,
+    here: Path,
+    prebuilt: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+    parts: tuple[str, ...],
+) -> None:
+    without_zig(monkeypatch)
+    without(monkeypatch, missing)
     assert run(target="cortex-m55") == 2
-    assert "code for cortex-m55 needs a board" in errors(capsys)
+    message = errors(capsys)
+    assert all(part in message for part in ("out: made, but not verified", *parts, "--no-verify"))
+    assert json.loads((here / "out" / "manifest.json").read_text())["verification"] is None
+    assert run("--no-verify", target="cortex-m55") == 0
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from benchmarks.agent_process import agent_process
 from denoiser import weights_file
 from targets.agent_build import build_agent
 from targets.descriptions import load
@@ -49,17 +51,13 @@ def tiny_bundle(tiny_bundle_for: MakeTiny) -> Path:
 
 @pytest.fixture
 def start_agent(tmp_path: Path) -> Iterator[StartAgent]:
-    started: list[subprocess.Popen[str]] = []
+    numbers = count()
+    with ExitStack() as started:
 
-    def start(bundle: Path, *options: str) -> str:
-        program = build_agent(bundle, tmp_path / f"agent-{len(started)}")
-        command = [str(program), "--tcp", "127.0.0.1:0", *options]
-        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
-        stream = started[-1].stderr
-        assert stream is not None
-        return f"socket://{stream.readline().split()[-1]}"
+        def start(bundle: Path, *options: str) -> str:
+            program = build_agent(bundle, tmp_path / f"agent-{next(numbers)}")
+            process = started.enter_context(agent_process([program, "--tcp", "127.0.0.1:0", *options]))
+            assert process.stderr is not None
+            return f"socket://{process.stderr.readline().split()[-1]}"
 
-    yield start
-    for process in started:
-        process.terminate()
-        process.communicate(timeout=10)
+        yield start

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from benchmarks.agent_process import agent_process
+from benchmarks.faulty_cable import Faults, PtyCable
 from compile.golden import write
 from isp.report.sidecar import sha256
 from isp.sample import SAMPLE
 from targets.__main__ import main
+from targets.agent_build import build_agent
+from targets.descriptions import load
 from targets.errors import LinkError
 from targets.golden import read
 from targets.link.client import Board
@@ -74,6 +79,28 @@ def test_what_was_measured_as_json(tiny_bundle: Path, capsys: pytest.CaptureFixt
     arena = json.loads((tiny_bundle / "manifest.json").read_text())["specialists"][0]["arena_bytes_of_width"]
     assert told["tiles"][0]["arena_bytes"] == told["peak_arena_bytes"] == arena["128"]
     assert told["link"]["bytes_sent"] > 4 * 128 * 128
+
+
+@pytest.mark.parametrize(
+    ("first", "options", "expected"),
+    [(115200, [], 3_000_000), (115200, ["--keep-baud"], 115200), (57600, ["--baud", "57600", "--keep-baud"], 57600)],
+)
+def test_the_rate_of_a_serial_port(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    first: int,
+    options: list[str],
+    expected: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    program = build_agent(tiny_bundle, tmp_path / "fan-agent")
+    cable = PtyCable(Faults())
+    with cable, agent_process([program, "--tty", cable.board_path, "--baud", str(first)]):
+        arguments = ["--board", cable.host_url, "--json", "--tiles", "short", *options]
+        assert main(["validate", str(tiny_bundle), *arguments]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["link"]["baud"] == expected
+    assert told["warnings"] == []
 
 
 def test_a_mismatch_is_told_and_shown(
@@ -140,6 +167,9 @@ def test_a_link_that_fails_is_no_mismatch(
         (["{bundle}", "--board", "user:host", "--specialist", "tin"], 2, "did you mean 'tiny'"),
         (["{bundle}", "--board", "user:host", "--raw", "none.dng"], 2, "none.dng: no such file"),
         (["{bundle}", "--target", "none.yaml"], 3, "none.yaml: No such file"),
+        (["{bundle}", "--target", "arm64", "--board", "user:host"], 2, "a bundle for host; expected one for arm64"),
+        (["{bundle}", "--board", "user:host", "--baud", "9600"], 2, "--baud 9600 for user:host; expected --board and"),
+        (["{bundle}", "--baud", "9600"], 2, "--baud 9600 for no port"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -147,6 +177,21 @@ def test_what_cannot_be_done_is_refused(
 ) -> None:
     assert main(["validate", *(text.format(bundle=tiny_bundle) for text in arguments)]) == code
     assert words in capsys.readouterr().err
+
+
+def test_a_target_of_ones_own(tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its agent is built as its description says."""
+    folder, description = tmp_path / "bundle", tmp_path / "my-core.yaml"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "target": "my-core"}))
+    host = asdict(load("host"))
+    described = json.loads(json.dumps({**host, "name": "my-core"}))
+    description.write_text(yaml.safe_dump(described))
+    board = ["--board", "user:host", "--tiles", "short"]
+    assert main(["validate", str(folder), *board, "--target", str(description)]) == 0
+    assert main(["validate", str(folder), *board]) == 2
+    assert "'my-core'" in capsys.readouterr().err
 
 
 def test_a_bundle_with_a_damaged_library_is_refused(

@@ -14,8 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from isp.errors import ConfigError
 from targets.core_features import needed_features
 from targets.descriptions import OperatingSystem, load
-from targets.machines import ALIGNMENT, Machine, load_machine, machine_names, machines_for
-from targets.transports.qemu_system import EMULATOR, INSTALL
+from targets.machines import ALIGNMENT, EMULATOR, INSTALL, Machine, load_machine, machine_names, machines_for
 
 
 @pytest.mark.parametrize("name", machine_names())

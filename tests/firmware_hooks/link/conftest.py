@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware_hooks.link.programs import HERE, HOOKS, LINK, SANITIZERS, STUBS, Driven, Host, build
+from tests.firmware_hooks.link.programs import HERE, HOOKS, LINK, LINUX_PORT, SANITIZERS, STUBS, Driven, Host, build
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def codec_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def linux_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The true program with the stand-in of a library."""
     path = tmp_path_factory.mktemp("link") / "fan-agent"
-    return build(path, [*LINK, *STUBS, HOOKS / "ports" / "linux.c"], *SANITIZERS)
+    return build(path, [*LINK, *STUBS, *LINUX_PORT], *SANITIZERS)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from tests.firmware_hooks.link.wire import HELLO, OK, OPEN, READ, RUN, WRITE, Fr
 
 HOOKS = Path(str(files("firmware_hooks")))
 HERE = Path(__file__).parent
-LINK = sorted((HOOKS / "link").glob("*.c"))
+LINK = [*sorted((HOOKS / "link").glob("*.c")), HOOKS / "engines" / "fan_work_core.c"]
+LINUX_PORT = sorted((HOOKS / "ports/linux").glob("*.c"))
 STUBS = [HERE / "stub_fan.c", HERE / "stub_bundle.c"]
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware_hooks.link.jobs import HEIGHT, HELLO_FIXED, JOB, WIDTH, expected, texts, tile, upload
-from tests.firmware_hooks.link.programs import HOOKS, LINK, STUBS, Host, build, run_request
+from tests.firmware_hooks.link.programs import LINK, LINUX_PORT, STUBS, Host, build, run_request
 from tests.firmware_hooks.link.streams import TIMEOUT_S, Cable, Program, connected, opened, running
 from tests.firmware_hooks.link.wire import (
     BAD_ARGUMENT,
@@ -137,7 +137,7 @@ def arm64_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if cross is None or emulator() is None:
         pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
     path = tmp_path_factory.mktemp("arm64") / "fan-agent"
-    return build(path, [*LINK, *STUBS, HOOKS / "ports" / "linux.c"], "-O2", "-static", cc=cross)
+    return build(path, [*LINK, *STUBS, *LINUX_PORT], "-O2", "-static", cc=cross)
 
 
 def emulator() -> str | None:
@@ -266,6 +266,18 @@ def test_a_port_that_was_unplugged_may_come_back(linux_agent: Path, tmp_path: Pa
             again = Host(cable)
             assert again.hello().argument == host.session
             assert again.run(JOB, run_request(1, WIDTH, HEIGHT)).session_or_status == OK
+
+
+def test_a_pseudo_terminal_that_hangs_up_ends_the_program(linux_agent: Path, tmp_path: Path) -> None:
+    """What has that name later is another program's."""
+    with ExitStack() as stack:
+        with serial_port(tmp_path) as (path, cable):
+            name = path.readlink()
+            program = stack.enter_context(running(linux_agent, "--tty", name))
+            wait_for_speed(path, 115200)
+            works(cable)
+        assert program.message() == f"fan-agent: {name} hung up"
+        assert program.process.wait(TIMEOUT_S) == 0
 
 
 # --- TCP ---

@@ -10,7 +10,7 @@ import pytest
 
 from tests.firmware_hooks.engines import HOOKS, USUAL, Engine, Fan, mosaic_of
 from tests.firmware_hooks.link.jobs import HELLO_FIXED, JOB, upload
-from tests.firmware_hooks.link.programs import LINK, Host
+from tests.firmware_hooks.link.programs import LINK, LINUX_PORT, Host
 from tests.firmware_hooks.link.streams import running
 from tests.firmware_hooks.link.wire import BUSY, DESCRIBE, OK, RUN_FAILED
 
@@ -28,7 +28,7 @@ const fan_agent_bundle fan_bundle = {{"board", "core", "build", {{1u}}, 0u, weig
 def engine_agent(engine: Engine) -> Path:
     bundle = engine.folder / "fan_bundle.c"
     bundle.write_text(bundle_source(len(engine.networks)))
-    sources = [HOOKS / "src" / "fan.c", engine.tables, *LINK, bundle, HOOKS / "ports" / "linux.c"]
+    sources = [HOOKS / "src" / "fan.c", engine.tables, *LINK, bundle, *LINUX_PORT]
     sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     return engine.linked(sources, "fan-agent", "-O1", "-g", *sanitizers, f"-I{HOOKS / 'link'}")
 

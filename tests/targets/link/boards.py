@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.agent_process import agent_process
 from benchmarks.faulty_cable import Faults, PtyCable, TcpCable
 from targets.link.client import Board
 from targets.transports.serial_port import SerialPort
@@ -30,18 +31,6 @@ def check_job(board: Board, size: int, *, specialist: int = 0, seed: int = 0) ->
     sent = tile(size, size, seed)
     run = board.run(specialist, SHOT, READ, sent)
     np.testing.assert_array_equal(run.output, denoised(specialist, SHOT, READ, sent))
-
-
-@contextmanager
-def agent_process(program: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([program, *options], stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr
-        process.stderr.close()
 
 
 def address_of(process: subprocess.Popen[str]) -> tuple[str, int]:
@@ -67,11 +56,11 @@ def cabled_board(program: Path | None, kind: str, faults: Faults) -> Iterator[Pt
                 stack.enter_context(ReferenceOn(reference, cable))
                 yield cable
         elif kind == "tcp":
-            process = stack.enter_context(agent_process(program, "--tcp", "0"))
+            process = stack.enter_context(agent_process([program, "--tcp", "0"]))
             yield stack.enter_context(TcpCable(address_of(process), faults))
         else:
             cable = stack.enter_context(PtyCable(faults))
-            stack.enter_context(agent_process(program, "--tty", cable.board_path))
+            stack.enter_context(agent_process([program, "--tty", cable.board_path]))
             yield cable
 
 

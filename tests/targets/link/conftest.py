@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware_hooks.link.programs import HOOKS, LINK, STUBS, build
+from tests.firmware_hooks.link.programs import LINK, LINUX_PORT, STUBS, build
 
 
 @pytest.fixture(scope="session")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Linux agent with a stand-in for the library."""
     path = tmp_path_factory.mktemp("link-agent") / "fan-agent"
-    return build(path, [*LINK, *STUBS, HOOKS / "ports" / "linux.c"], "-O1")
+    return build(path, [*LINK, *STUBS, *LINUX_PORT], "-O1")
 
 
 @pytest.fixture(params=["reference", "agent"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.agent_process import agent_process
 from benchmarks.faulty_cable import Faults
 from targets.core_features import CoreFeature
 from targets.errors import (
@@ -23,7 +24,7 @@ from targets.errors import (
     UnsupportedCoreError,
 )
 from targets.link.client import Board
-from tests.targets.link.boards import READ, SHOT, address_of, agent_process, cabled_board, check_job, opened, tile
+from tests.targets.link.boards import READ, SHOT, address_of, cabled_board, check_job, opened, tile
 from tests.targets.link.reference_board import Behaviour, ReferenceBoard, denoised
 
 
@@ -92,7 +93,7 @@ def test_a_tile_is_fast(board: Board) -> None:
 
 
 def test_memory_that_is_too_small(agent: Path) -> None:
-    with agent_process(agent, "--tcp", "0", "--memory", "65536") as process:
+    with agent_process([agent, "--tcp", "0", "--memory", "65536"]) as process:
         host, port = address_of(process)
         with opened(f"socket://{host}:{port}") as board:
             check_job(board, 16)
@@ -122,7 +123,7 @@ def test_boards_that_cannot_be_greeted(behaviour: Behaviour, error: type[Excepti
 def test_a_core_that_lacks_what_the_library_needs() -> None:
     needed = CoreFeature.NEON | CoreFeature.FP16
     with ReferenceBoard(Behaviour(needed_features=needed)) as reference, opened(reference.on_terminal()) as board:
-        with pytest.raises(UnsupportedCoreError, match="its core, python, lacks fp16") as caught:
+        with pytest.raises(UnsupportedCoreError, match="its core lacks fp16, which its library") as caught:
             board.run(0, SHOT, READ, tile(16, 16))
         assert caught.value.exit_code == 6
 

@@ -28,9 +28,9 @@ from targets.golden import GoldenTile
 from targets.link.client import Board, BoardRun
 from targets.link.messages import BoardStatistics, Hello
 from targets.machine_image import build_image
-from targets.machines import Machine, load_machine, machine_names
+from targets.machines import EMULATOR, INSTALL, Machine, load_machine, machine_names
 from targets.toolchain import find_compiler, missing_compiler_message
-from targets.transports.qemu_system import EMULATOR, ICOUNT_SHIFT, INSTALL, QemuSystem
+from targets.transports.qemu_system import ICOUNT_SHIFT, QemuSystem
 
 MOST_ERROR = 1e-5
 LARGEST = "middle"

@@ -14,11 +14,13 @@ import pytest
 import serial
 from serial import rfc2217
 
+from benchmarks.agent_process import agent_process
+from isp.errors import ConfigError
 from targets.errors import NoBoardError
 from targets.link.client import Board
 from targets.transports import START_BAUD, open_transport
 from targets.transports.serial_port import SerialPort
-from tests.targets.link.boards import address_of, agent_process, check_job, opened
+from tests.targets.link.boards import address_of, check_job, opened
 from tests.targets.link.reference_board import Behaviour, ReferenceBoard
 
 
@@ -49,6 +51,19 @@ def test_a_rate_is_set_and_a_reopened_port_has_the_first_one(terminal: tuple[int
         assert port.baud == 921600
         port.reopen()
         assert port.baud == START_BAUD
+
+
+def test_another_rate_at_the_start(terminal: tuple[int, str]) -> None:
+    with closing(open_transport(f"{terminal[1]},57600")) as port:
+        assert (port.description, port.baud) == (f"{terminal[1]},57600", 57600)
+        port.set_baud(921600)
+        port.reopen()
+        assert port.baud == 57600
+
+
+def test_a_tcp_port_has_no_rate() -> None:
+    with pytest.raises(ConfigError, match=r"a TCP port has no baud rate; expected socket://127\.0\.0\.1:1$"):
+        open_transport("socket://127.0.0.1:1,57600")
 
 
 def test_a_port_in_use(terminal: tuple[int, str]) -> None:
@@ -103,7 +118,7 @@ def test_the_other_end_hangs_up() -> None:
 
 
 def test_the_true_agent_over_tcp(agent: Path) -> None:
-    with agent_process(agent, "--tcp", "0") as process:
+    with agent_process([agent, "--tcp", "0"]) as process:
         host, port = address_of(process)
         assert host == "127.0.0.1"
         with Board.open(f"socket://{host}:{port}") as board:

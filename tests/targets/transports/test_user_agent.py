@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from targets.errors import BoardCrashedError, NoBoardError, UnsupportedCoreError
 from targets.link.client import Board
 from targets.transports import open_transport, user_agent
 from targets.transports.user_agent import UserAgent
-from tests.firmware_hooks.link.programs import HOOKS, LINK, STUBS, WARNINGS
-from tests.targets.link.boards import check_job
+from tests.firmware_hooks.link.programs import HOOKS, LINK, LINUX_PORT, STUBS, WARNINGS
+from tests.targets.link.boards import check_job, wait_until
 
 BUNDLE = Path("build/some-bundle")
 
@@ -25,7 +27,7 @@ def builder(program: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Lets `build_agent` copy a program; the list is of where to."""
     outputs: list[Path] = []
 
-    def build_agent(bundle: Path, output: Path, machine: None) -> Path:
+    def build_agent(bundle: Path, output: Path, machine: None, *, target: None) -> Path:
         assert bundle == BUNDLE
         outputs.append(output)
         return Path(shutil.copy2(program, output))
@@ -51,7 +53,7 @@ def test_the_agent_of_a_bundle_natively(agent: Path, monkeypatch: pytest.MonkeyP
 def test_the_agent_of_a_bundle_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "fan-agent"
     includes = (f"-I{HOOKS / 'link'}", f"-I{HOOKS / 'include'}")
-    sources = [*LINK, *STUBS, HOOKS / "ports" / "linux.c"]
+    sources = [*LINK, *STUBS, *LINUX_PORT]
     command = ["aarch64-linux-gnu-gcc", *WARNINGS, "-O1", "-static", *includes, *sources, "-o", program]
     assert os.spawnvp(os.P_WAIT, command[0], [str(word) for word in command]) == 0
     builder(program, monkeypatch)
@@ -60,6 +62,33 @@ def test_the_agent_of_a_bundle_emulated(tmp_path: Path, monkeypatch: pytest.Monk
         assert board.hello.core_features.words == "neon"
     with Board.open("user:cortex-a76", bundle=BUNDLE) as board:
         assert board.hello.core_features.words == "neon, fp16, dot-product"
+
+
+def test_a_core_that_is_not_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")):
+        pytest.skip("no qemu-aarch64 on this machine")
+    with pytest.raises(ConfigError, match=r"user:cortex-a99: .* emulates no such core; expected host or .*cortex-a72"):
+        open_transport("user:cortex-a99", bundle=BUNDLE)
+
+
+HARNESS = """
+import sys, time
+from targets.transports.user_agent import UserAgent
+
+transport = UserAgent("user:test", [sys.argv[1]], None)
+print(transport._agent.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_harness_that_is_killed_leaves_no_agent(agent: Path) -> None:
+    """The terminal goes with it, and the next one to have that terminal's name must not meet the agent."""
+    with subprocess.Popen([sys.executable, "-c", HARNESS, agent], stdout=subprocess.PIPE, text=True) as harness:
+        assert harness.stdout is not None
+        running = Path("/proc", harness.stdout.readline().strip(), "status")
+        assert running.exists()
+        harness.kill()
+    wait_until(lambda: not running.exists() or "State:\tZ" in running.read_text(), 30)
 
 
 def script(folder: Path, text: str) -> list[str]:
@@ -83,7 +112,7 @@ def test_an_agent_that_dies(tmp_path: Path, text: str, error: type[Exception], m
     began = time.monotonic()
     with pytest.raises(error, match=message):
         Board(transport)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5  # less than the patience with a silent board
     transport.close()
 
 
