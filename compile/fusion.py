@@ -105,6 +105,7 @@ class _Builder:
     def _elementwise(self, node: Node) -> Ring:
         """What is part of no larger group: a kernel that does this alone."""
         low = high = 0.0
+        operation: Literal["add", "multiply", "clip"]
         operands: tuple[Node, ...]
         match node:
             case Add(left=left, right=right):

@@ -168,7 +168,7 @@ def _check_machine(made: AnyBundle, target: Target, machine: Machine | None) -> 
             expected=f"a machine: {ready}",
             remedy="for a board of your own, take the agent's sources: --sources DIR",
         )
-    if machine is None or machine in fitting:
+    if machine is None or machine.name in {one.name for one in fitting}:
         return
     if is_npu:
         raise ConfigError(

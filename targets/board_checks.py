@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from targets.bundle import Bundle
 from targets.errors import BoardMemoryError, UnsupportedCoreError, WrongBundleError
+from targets.npu_bundle import AnyBundle
 
 if TYPE_CHECKING:
     from targets.golden import GoldenTile
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from targets.link.messages import Hello
 
 
-def check_board(board: Board, bundle: Bundle) -> None:
+def check_board(board: Board, bundle: AnyBundle) -> None:
     """Raises BoardError where the board's agent was built from another bundle, or for another core than the board's."""
     hello = board.hello
     if hello.abi != bundle.manifest.abi:
@@ -51,7 +51,7 @@ def check_board(board: Board, bundle: Bundle) -> None:
             )
 
 
-def check_memory(hello: Hello, bundle: Bundle, number: int, tiles: tuple[GoldenTile, ...]) -> None:
+def check_memory(hello: Hello, bundle: AnyBundle, number: int, tiles: tuple[GoldenTile, ...]) -> None:
     """Raises BoardMemoryError where a tile does not fit, and says which ones do."""
     specialist = bundle.manifest.specialists[number]
     needed = {tile.name: specialist.memory_bytes(tile.width, tile.height) for tile in tiles}
@@ -67,7 +67,7 @@ def check_memory(hello: Hello, bundle: Bundle, number: int, tiles: tuple[GoldenT
     )
 
 
-def _rebuild(bundle: Bundle) -> str:
+def _rebuild(bundle: AnyBundle) -> str:
     return f"put the agent of {bundle.folder} on the board (`python -m targets agent`)"
 
 

@@ -14,6 +14,7 @@ from isp.errors import ConfigError, MismatchError
 if TYPE_CHECKING:
     from targets.bundle import Bundle
     from targets.descriptions import Target, Threshold
+    from targets.npu_bundle import AnyBundle
     from targets.raw_check import RawComparison
     from targets.validate import Tiles
     from targets.validation import Validation
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WITHOUT_RATE = ("socket:", "ssh:", "user:", "qemu:")
+SIMULATED_NPU_PATIENCE_S = 600.0
+"""A core waits for its NPU, and says nothing meanwhile."""
 BOARD_LINES = "board"
 """What the lines begin with that tell of a board's progress."""
 
@@ -65,23 +68,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     # numpy and others are imported only now, so that `--help` answers at once.
-    from targets.bundle import read
     from targets.descriptions import load
+    from targets.npu_bundle import NpuBundle, read_any
     from targets.validate import chosen_tiles
     from targets.validation import table
 
-    bundle = read(arguments.bundle)
+    bundle = read_any(arguments.bundle)
     target = load(arguments.target or bundle.manifest.target)
     if target.name != bundle.manifest.target:
         raise ConfigError(f"{bundle.folder}: a bundle for {bundle.manifest.target}", expected=f"one for {target.name}")
-    threshold = target.thresholds.get(bundle.manifest.precision)
-    if threshold is None:
-        raise ConfigError(
-            f"{bundle.folder}: precision {bundle.manifest.precision} for {bundle.manifest.target}",
-            expected="one that the target has thresholds for",
-        )
+    threshold = None if isinstance(bundle, NpuBundle) else _threshold(bundle, target)
     if arguments.raw is not None and not arguments.raw.is_file():
         raise ConfigError(f"--raw {arguments.raw}: no such file", expected="a capture")
+    if arguments.raw is not None and isinstance(bundle, NpuBundle):
+        raise ConfigError(f"--raw with {bundle.folder}, an NPU's bundle", expected="one for a core")
     tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
     validation = _validated(arguments, bundle, target, tiles, threshold)
     if arguments.output is not None:
@@ -99,14 +99,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _threshold(bundle: Bundle, target: Target) -> Threshold:
+    threshold = target.thresholds.get(bundle.manifest.precision)
+    if threshold is None:
+        raise ConfigError(
+            f"{bundle.folder}: precision {bundle.manifest.precision} for {bundle.manifest.target}",
+            expected="one that the target has thresholds for",
+        )
+    return threshold
+
+
 def _validated(
-    arguments: argparse.Namespace, bundle: Bundle, target: Target, tiles: Tiles, threshold: Threshold
+    arguments: argparse.Namespace, bundle: AnyBundle, target: Target, tiles: Tiles, threshold: Threshold | None
 ) -> Validation:
     from targets.link.client import Board
-    from targets.validate import validate
+    from targets.link.exchange import PATIENCE_S
+    from targets.npu_bundle import NpuBundle
+    from targets.validate import EMULATORS, validate
 
     url = _url(arguments.board, arguments.baud)
-    with Board.open(url, bundle=bundle.folder, target=target) as board:
+    is_simulated = isinstance(bundle, NpuBundle) and url.startswith(EMULATORS)
+    patience_s = SIMULATED_NPU_PATIENCE_S if is_simulated else PATIENCE_S
+    with Board.open(url, bundle=bundle.folder, target=target, patience_s=patience_s) as board:
         log.info("%s, with a library for %s, at %s", board.hello.board, board.hello.core, url)
         if not arguments.keep_baud and (baud := board.negotiate_baud()) is not None:
             log.info("the link runs at %d baud", baud)
@@ -130,7 +144,7 @@ def _log_tile(result: TileResult, done: int, count: int) -> None:
     log.info("[%d/%d] %s, tile %s: %s%s", done, count, result.specialist, result.tile.name, verdict, time_text)
 
 
-def _compared(arguments: argparse.Namespace, bundle: Bundle, validation: Validation) -> RawComparison:
+def _compared(arguments: argparse.Namespace, bundle: AnyBundle, validation: Validation) -> RawComparison:
     from targets.raw_check import compare_raw
 
     def on_line(line: str) -> None:
@@ -141,6 +155,7 @@ def _compared(arguments: argparse.Namespace, bundle: Bundle, validation: Validat
     board = f"board:{bundle.folder}@{validation.board.url}"
     model = arguments.specialist or bundle.manifest.family
     folder = arguments.output.parent if arguments.output is not None else Path()
+    assert validation.threshold is not None  # there are none for NPUs alone
     limit = validation.threshold.max_error
     return compare_raw(arguments.raw, (board, arguments.host_backend), model, limit, folder, on_line)
 

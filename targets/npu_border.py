@@ -17,10 +17,27 @@ from targets.npu_bundle import NpuSpecialist
 SHOT_FLOOR: Final = 2e-5
 SHOT_IN_READ: Final = 4.0
 NO_NOISE: Final = 1e-12
+STABILISED_SCALE: Final = 16.0
 DEEPEST_SIGMAS: Final = 8.0
 RESIDUAL_SIGMAS: Final = 4.0
 _COLOURS: Final = ((0, 1), (1, 2))
 """Of the mosaic's 2 x 2 pixels."""
+
+
+def input_step_sigmas(specialist: NpuSpecialist) -> float:
+    """What one step of the network's input amounts to, in standard deviations of the noise."""
+    return specialist.input.step * STABILISED_SCALE
+
+
+def noise_sigmas(tile: GoldenTile) -> np.ndarray:
+    """Standard deviation of each pixel's noise, float64 [H, W], by the noise that the network is told of."""
+    sigmas = np.empty(tile.noisy.shape)
+    for row in range(2):
+        for column in range(2):
+            shot, read = tile.shot[_COLOURS[row][column]], tile.read[_COLOURS[row][column]]
+            values = np.maximum(tile.noisy[row::2, column::2].astype(np.float64), 0)
+            sigmas[row::2, column::2] = np.sqrt(shot * values + read)
+    return sigmas
 
 
 def restored(specialist: NpuSpecialist, tile: GoldenTile, answer: np.ndarray) -> np.ndarray:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from isp.errors import ConfigError
 from isp.registry import nearest
-from targets import golden
+from targets import golden, npu_check
 from targets.board_checks import check_board, check_memory
-from targets.bundle import Bundle
 from targets.descriptions import Threshold
 from targets.errors import BoardError
 from targets.golden import GoldenSet, GoldenTile
+from targets.npu_bundle import AnyBundle, NpuBundle
 from targets.validation import BoardFacts, LinkQuality, Validation
 from targets.verdict import TileResult, TileRun, judged
 
@@ -38,7 +38,7 @@ OnTile = Callable[[TileResult, int, int], None]
 """Told of each tile's result, how many are done, and how many there are."""
 
 
-def chosen_tiles(bundle: Bundle, names: Sequence[str], specialist: str | None) -> Tiles:
+def chosen_tiles(bundle: AnyBundle, names: Sequence[str], specialist: str | None) -> Tiles:
     """The golden tiles of a bundle that are asked for.
 
     names: of tiles, none for all. specialist: None for all. Raises InputError for golden tiles that cannot be used,
@@ -61,11 +61,16 @@ def chosen_tiles(bundle: Bundle, names: Sequence[str], specialist: str | None) -
 
 
 def validate(
-    bundle: Bundle, board: Board, url: str, tiles: Tiles, threshold: Threshold, on_tile: OnTile = lambda *_: None
+    bundle: AnyBundle,
+    board: Board,
+    url: str,
+    tiles: Tiles,
+    threshold: Threshold | None,
+    on_tile: OnTile = lambda *_: None,
 ) -> Validation:
     """Runs golden tiles on a board and measures what comes out.
 
-    url: where the board is. threshold: of the bundle's target and precision. Raises BoardError where the board cannot
+    url: where the board is. threshold: of the bundle's target and precision; None, and only then, for an NPU's. Raises BoardError where the board cannot
     run the bundle, before anything runs, and where it refuses a tile; LinkError where the link fails for good.
     """
     check_board(board, bundle)
@@ -78,9 +83,8 @@ def validate(
     for number, chosen in tiles:
         for tile in chosen.tiles:
             began = time.monotonic()
-            run = _run(board, number, chosen.specialist, tile)
+            results.append(_checked(board, bundle, number, tile, threshold))
             wall_s += time.monotonic() - began
-            results.append(judged(run, chosen.specialist, tile, threshold))
             on_tile(results[-1], len(results), count)
     statistics, link = board.stats(), board.link
     computed_s = sum(result.best_s or 0.0 for result in results)
@@ -101,14 +105,19 @@ def _only(tiles: tuple[GoldenTile, ...], names: Sequence[str]) -> tuple[GoldenTi
     return tuple(tile for tile in tiles if not names or tile.name in names)
 
 
-def _run(board: Board, number: int, specialist: str, tile: GoldenTile) -> TileRun:
+def _checked(board: Board, bundle: AnyBundle, number: int, tile: GoldenTile, threshold: Threshold | None) -> TileResult:
+    specialist = bundle.manifest.specialists[number].name
     try:
+        if isinstance(bundle, NpuBundle):
+            return npu_check.checked(board, bundle, number, tile)
         run = board.run(number, tile.shot, tile.read, tile.noisy)
     except BoardError as error:
         where = f"{specialist}, tile {tile.name} of {tile.width} x {tile.height} px"
         raise type(error)(f"{where}: {error.found}", expected=error.expected, remedy=error.remedy) from error
+    assert threshold is not None
     # A clock that did not advance tells nothing.
-    return TileRun(run.output, run.arena_bytes, run.seconds if run.ticks else None, "")
+    outcome = TileRun(run.output, run.arena_bytes, run.seconds if run.ticks else None, "")
+    return judged(outcome, specialist, tile, threshold)
 
 
 def _round_trip_s(board: Board) -> float:
@@ -149,7 +158,7 @@ def _quality(link: LinkStatistics, statistics: BoardStatistics, round_trip_s: fl
 
 
 def _warnings(
-    bundle: Bundle, board: Board, url: str, results: Sequence[TileResult], link: LinkQuality, wall_s: float
+    bundle: AnyBundle, board: Board, url: str, results: Sequence[TileResult], link: LinkQuality, wall_s: float
 ) -> list[str]:
     """What does not change the verdict, yet should be known."""
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from isp.report.results_page import facts_table, page, section
+from targets.npu_check import BORDER_STEPS
 from targets.tile_pictures import ABOUT_PICTURES, ARENA_AND_TIME, failures_section, results_table, tile_pictures
 from targets.validation import Validation
 from targets.verdict import TileResult
@@ -15,6 +16,12 @@ _ABOUT = (
     "loss is what the board's lies below the reference's. Time is by the board's clock, without the link."
 )
 
+_ABOUT_NPU = (
+    " Integers: the NPU's answer against the bundle's, every one of which must be equal. Border: how far the board's "
+    "mosaic lies from what they stand for, in steps of the network's input (at most "
+    f"{BORDER_STEPS:g}): the core's rounding may differ."
+)
+
 
 def validation_page(validation: Validation) -> str:
     """The page's HTML."""
@@ -23,17 +30,27 @@ def validation_page(validation: Validation) -> str:
     numbers = [("verdict", f"{failed} of {len(results)} fail" if failed else "passes", f"{len(results)} golden tiles")]
     if worst is not None:
         numbers += [
-            ("max error", f"{worst.max_error:.2g}", f"at most {limits.max_error:g} of full scale"),
+            (
+                "max error",
+                f"{worst.max_error:.2g}",
+                f"at most {limits.max_error:g} of full scale" if limits else "of full scale",
+            ),
             ("PSNR against float", f"{worst.psnr_db:.1f} dB", "of the worst tile"),
-            ("quality loss", f"{worst.quality_loss_db:+.4f} dB", f"at most {limits.quality_loss_db:g} dB"),
+            (
+                "quality loss",
+                f"{worst.quality_loss_db:+.4f} dB",
+                f"at most {limits.quality_loss_db:g} dB" if limits else "told, not judged",
+            ),
         ]
     memory = f"of {validation.board.memory_bytes / 1024:,.0f} KiB for input, output and arena"
     numbers += [
         ("speed", f"{speed:.3g} MP/s" if speed else "unknown", "by the board's clock, halos included"),
         ("peak arena", f"{validation.peak_arena_bytes / 1024:,.0f} KiB", memory),
     ]
+    columns = (*ARENA_AND_TIME, *validation.npu_columns)
+    about = _ABOUT + (_ABOUT_NPU if validation.npu_columns else "")
     sections = [
-        section("Tiles", f'<p>{_ABOUT}</p><div class="card wide">{results_table(results, ARENA_AND_TIME)}</div>'),
+        section("Tiles", f'<p>{about}</p><div class="card wide">{results_table(results, columns)}</div>'),
         *failures_section(results),
         *_warnings(validation),
         section("Board", facts_table(_board_facts(validation))),

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from targets import verdict
-from targets.bundle import Bundle
+from targets import npu_check, verdict
 from targets.descriptions import Threshold
+from targets.npu_bundle import AnyBundle, NpuBundle
 from targets.verdict import Column, Measures, TileResult
+
+_NPU_NOTES = (
+    "  Integers: the NPU's answer against the bundle's, which must be equal. Border: how far the mosaic lies from what",
+    f"  they stand for, in steps of the network's input, at most {npu_check.BORDER_STEPS:g}.",
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,13 @@ class LinkQuality:
 class Validation:
     """Results of a bundle's golden tiles on a board. best_s of a result is by the board's clock.
 
-    peak_arena_bytes: as the board counts. warnings: what does not change the verdict, yet should be known. console:
+    threshold: None for an NPU, whose integers are compared. peak_arena_bytes: as the board counts. warnings: what does not change the verdict, yet should be known. console:
     what the board said between frames.
     """
 
-    bundle: Bundle
+    bundle: AnyBundle
     board: BoardFacts
-    threshold: Threshold
+    threshold: Threshold | None
     results: tuple[TileResult, ...]
     link: LinkQuality
     peak_arena_bytes: int
@@ -71,6 +76,11 @@ class Validation:
     @property
     def worst(self) -> Measures | None:
         return verdict.worst(self.results)
+
+    @property
+    def npu_columns(self) -> tuple[Column[TileResult], ...]:
+        """What tables say of an NPU; nothing where there is none."""
+        return npu_check.COLUMNS if isinstance(self.bundle, NpuBundle) else ()
 
     @property
     def megapixels_per_s(self) -> float | None:
@@ -91,7 +101,7 @@ class Validation:
                 "family": manifest.family,
             },
             "board": asdict(self.board),
-            "threshold": asdict(self.threshold),
+            "threshold": asdict(self.threshold) if self.threshold else None,
             "worst": asdict(worst) if worst else None,
             "megapixels_per_s": self.megapixels_per_s,
             "peak_arena_bytes": self.peak_arena_bytes,
@@ -112,12 +122,13 @@ def table(validation: Validation) -> str:
     columns = (
         Column[TileResult]("time", lambda result: f"{1e3 * result.best_s:.1f} ms" if result.best_s else "-"),
         Column[TileResult]("MP/s", lambda result: f"{speed:.3g}" if (speed := speed_of(result)) else "-"),
+        *validation.npu_columns,
     )
     board, link, speed = validation.board, validation.link, validation.megapixels_per_s
     manifest = validation.bundle.manifest
     baud = f", {link.baud} baud" if link.baud else ""
     lines = [
-        verdict.table(validation.results, validation.threshold, columns),
+        verdict.table(validation.results, validation.threshold, columns, _NPU_NOTES if validation.npu_columns else ()),
         "",
         f"  board   {board.board} at {board.url}, its core has {board.features}; agent by {board.build}",
         f"  bundle  {validation.bundle.folder}: {manifest.target} {manifest.precision}, {board.bundle_id[:12]}",

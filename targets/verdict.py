@@ -142,8 +142,16 @@ def worst(results: Sequence[TileResult]) -> Measures | None:
     )
 
 
-def table(results: Sequence[Result], limits: Threshold, columns: Sequence[Column[Result]] = ()) -> str:
-    """The results for a terminal: a line per tile, then what failed. columns: what stands before the verdict."""
+def table(
+    results: Sequence[Result],
+    limits: Threshold | None,
+    columns: Sequence[Column[Result]] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """The results for a terminal: a line per tile, notes, then what failed.
+
+    limits: None where errors and loss are told, and something else decides. columns: what stands before the verdict.
+    """
     header = (*_HEADER, *(column.heading for column in columns), "")
     rows = [header, *(_row(result, columns) for result in results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -152,14 +160,17 @@ def table(results: Sequence[Result], limits: Threshold, columns: Sequence[Column
         [cell if column in text_columns else cell.rjust(widths[column]) for column, cell in enumerate(row)]
         for row in rows
     ]
-    notes = (
-        f"  Errors are relative to full scale, at most {limits.max_error:g}. PSNR in dB: against the float reference,",
-        f"  then of input, reference and output against the clean tile; loss at most {limits.quality_loss_db:g} dB.",
+    most_error = f", at most {limits.max_error:g}" if limits else ""
+    most_loss = f"; loss at most {limits.quality_loss_db:g} dB" if limits else ""
+    about = (
+        f"  Errors are relative to full scale{most_error}. PSNR in dB: against the float reference,",
+        f"  then of input, reference and output against the clean tile{most_loss}.",
+        *notes,
     )
     failures = [
         f"  {result.specialist}, tile {result.tile.name}: {result.failure}" for result in results if result.failure
     ]
-    return "\n".join([aligned(cells), *notes, *failures])
+    return "\n".join([aligned(cells), *about, *failures])
 
 
 def _row(result: Result, columns: Sequence[Column[Result]]) -> tuple[str, ...]:

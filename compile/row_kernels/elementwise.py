@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
@@ -21,7 +22,7 @@ class RowElementwise:
     "clip". unused: channels that only fill the last vector; they stay zero, for what follows
     multiplies them by zero and could not stand infinities."""
 
-    operation: str
+    operation: Literal["add", "multiply", "clip"]
     channels: int
     low: float = 0.0
     high: float = 0.0

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tvm import te, tirx
+from tvm import relax, te, tirx
+from tvm.relax import op
 from tvm.tirx import PrimFunc
 
 from compile.elf_object import AARCH64, ARM, X86_64, Machine, defined_symbols
 from compile.kernel_object import MOST_STACK_BYTES, compile_kernels
+from compile.network_graph import Window
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
 from compile.row_kernels.kernel import COLUMNS, RowKernel, Tiling, Vectors, operands, scheduled
+from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import Alignment, BlockWeights, RowBlock
 from compile.row_kernels.restore import RowRestore
 from compile.row_kernels.stabilise import RowStabilise
@@ -102,7 +105,9 @@ def test_undefined_symbols_would_be_seen(tmp_path: Path) -> None:
 
 def test_functions_of_tvm_need_no_more_than_the_library_of_mathematics(tmp_path: Path) -> None:
     target = load("arm64")
-    kernels = [RowElementwise(name, 8) for name in ("sigmoid", "tanh", "log", "erf", "cos")]
+    image = relax.Var("first", relax.TensorType((1, 8, 8, 8), "float32"))
+    calls = [relax.BlockBuilder().normalize(make(image)) for make in (op.sigmoid, op.tanh, op.log, op.erf, op.cos)]
+    kernels = [RowRelaxOperator(call, Window(), (8,), 8) for call in calls]
     functions = {each.name: scheduled(each, Vectors("float32", 4), Tiling(4, 2, 8)) for each in kernels}
     compile_kernels(functions, tvm_target(target), tmp_path / "kernels.o")
     assert undefined_symbols(tmp_path / "kernels.o") <= {"expf", "tanhf", "logf", "erff", "cosf"}

@@ -54,7 +54,7 @@ def test_a_program_that_needs_nothing_else(tiny_bundle_for: MakeTiny, tmp_path: 
 def test_the_program_carries_the_bundle(tiny_bundle: Path) -> None:
     with Board.open("user:host", bundle=tiny_bundle) as board:
         assert board.hello.bundle_id == bundles.read(tiny_bundle).bundle_id
-        assert (board.hello.core, board.hello.abi) == ("host", interface_version())
+        assert (board.hello.core, board.hello.abi) == ("host", interface_version(bundles.read(tiny_bundle)))
         compiler = find_compiler(load("host"))
         assert compiler is not None
         assert board.hello.build == compiler.version
@@ -97,7 +97,7 @@ def test_sources_for_a_firmware_of_ones_own(tiny_bundle_for: MakeTiny, tmp_path:
     folder = write_agent_sources(bundle, tmp_path / "empty")
     copied = {path.name for path in [*(HOOKS / "link").glob("*.[ch]"), *(bundle / "include").iterdir()]}
     assert {"fan_agent.c", "fan_agent.h", "fan.h"} <= copied
-    assert set(left_behind(folder)) == copied | {"fan_bundle.c", "fan_port.c", "libfan.a"}
+    assert set(left_behind(folder)) == copied | {"fan_bundle.c", "fan_port.c", "fan_work_core.c", "libfan.a"}
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
     compiler = required_compiler(load("cortex-m7"))
     sources = [path for path in folder.glob("*.c") if path.name != "fan_port.c"]
@@ -159,8 +159,9 @@ def test_a_bundle_of_another_interface(tiny_bundle: Path, tmp_path: Path) -> Non
 
 
 def test_the_interface_is_that_of_the_header(tiny_bundle: Path) -> None:
-    assert f"#define FAN_ABI_VERSION {interface_version()}u" in (HOOKS / "include" / "fan.h").read_text()
-    assert bundles.read(tiny_bundle).manifest.abi == interface_version()
+    bundle = bundles.read(tiny_bundle)
+    assert f"#define FAN_ABI_VERSION {interface_version(bundle)}u" in (HOOKS / "include" / "fan.h").read_text()
+    assert bundle.manifest.abi == interface_version(bundle)
 
 
 def test_a_target_that_is_the_users_own_has_to_be_given(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def test_the_rate_of_a_serial_port(
         assert main(["validate", str(tiny_bundle), *arguments]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["link"]["baud"] == expected
-    assert told["warnings"] == []
+    # How much of the time the link took depends on how busy this machine is.
+    assert [each for each in told["warnings"] if "of the time went into the link" not in each] == []
 
 
 def test_a_mismatch_is_told_and_shown(

@@ -187,6 +187,9 @@ def test_the_results_are_json_and_a_table(board: FakeBoard) -> None:
     assert lines[0].split()[-2:] == ["time", "MP/s"]
     assert lines[1].split()[-4:] == ["1.5", "ms", "0.5", "ok"]
     assert lines[3].split()[-1] == "FAILS"
-    assert any(line.startswith("  board   fake board, cortex-a0 (neon, fp16), agent test") for line in lines)
+    assert any(
+        line.startswith("  board   fake board at /dev/ttyUSB0, its core has neon, fp16; agent by test")
+        for line in lines
+    )
     assert any("6,400 bytes of arena at the most, of 1,048,576 for all" in line for line in lines)
     assert any(line.endswith("921600 baud") for line in lines)

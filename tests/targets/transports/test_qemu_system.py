@@ -121,9 +121,9 @@ def test_a_whole_specialist_computes_what_the_float_model_does(worked: Worked) -
 
 
 def test_the_board_says_what_it_is(worked: Worked) -> None:
-    hello, machine = worked.hello, worked.machine
-    assert (hello.board, hello.core, hello.abi) == (machine.name, machine.target, interface_version())
-    assert hello.bundle_id == bundles.read(worked.bundle).bundle_id
+    hello, machine, bundle = worked.hello, worked.machine, bundles.read(worked.bundle)
+    assert (hello.board, hello.core, hello.abi) == (machine.name, machine.target, interface_version(bundle))
+    assert hello.bundle_id == bundle.bundle_id
     assert hello.core_features == machine.core_features
     assert hello.needed_features == needed_features(load(machine.target))
     assert hello.tick_hz == machine.tick_hz
