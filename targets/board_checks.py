@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from targets.errors import BoardMemoryError, UnsupportedCoreError, WrongBundleError
-from targets.npu_bundle import AnyBundle
+from targets.npu_bundle import AnyBundle, AnySpecialist
 
 if TYPE_CHECKING:
     from targets.golden import GoldenTile
@@ -35,7 +36,7 @@ def check_board(board: Board, bundle: AnyBundle) -> None:
             expected=f"{bundle.bundle_id.hex()[:12]}, which is {bundle.folder}",
             remedy=_rebuild(bundle),
         )
-    listed = bundle.manifest.specialists
+    listed: Sequence[AnySpecialist] = bundle.manifest.specialists
     if hello.specialists != len(listed):
         raise WrongBundleError(
             f"{hello.board}: a library of {hello.specialists} specialists",

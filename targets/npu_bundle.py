@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from isp.errors import ConfigError, InputError
 from isp.registry import nearest
 from targets import bundle
-from targets.bundle import BUNDLE_ID_BYTES, MANIFEST, REMEDY, Bundle
+from targets.bundle import BUNDLE_ID_BYTES, MANIFEST, REMEDY, Bundle, Specialist
 from targets.descriptions import Npu
 
 ALIGNMENT: Final = 64
@@ -144,6 +144,7 @@ class NpuBundle:
 
 
 AnyBundle = Bundle | NpuBundle
+AnySpecialist = Specialist | NpuSpecialist
 
 
 def read_any(folder: Path) -> AnyBundle:

@@ -28,9 +28,9 @@ _FLOAT_ERROR: Final = 1e-6
 
 @dataclass(frozen=True)
 class NpuBoardResult(TileResult):
-    """differing: values of the NPU's answer, out of `values`, that are not the bundle's. border_steps: farthest that the
-    board's mosaic lies from what the bundle's integers stand for, in steps of the network's input; None where it has
-    values that are not finite."""
+    """differing: values of the NPU's answer, out of `values`, that are not the bundle's. border_steps: farthest that
+    the board's mosaic lies from what the bundle's integers stand for, in steps of the network's input; None where it
+    has values that are not finite."""
 
     differing: int
     values: int

@@ -14,7 +14,7 @@ from targets.board_checks import check_board, check_memory
 from targets.descriptions import Threshold
 from targets.errors import BoardError
 from targets.golden import GoldenSet, GoldenTile
-from targets.npu_bundle import AnyBundle, NpuBundle
+from targets.npu_bundle import AnyBundle, AnySpecialist, NpuBundle
 from targets.validation import BoardFacts, LinkQuality, Validation
 from targets.verdict import TileResult, TileRun, judged
 
@@ -70,8 +70,9 @@ def validate(
 ) -> Validation:
     """Runs golden tiles on a board and measures what comes out.
 
-    url: where the board is. threshold: of the bundle's target and precision; None, and only then, for an NPU's. Raises BoardError where the board cannot
-    run the bundle, before anything runs, and where it refuses a tile; LinkError where the link fails for good.
+    url: where the board is. threshold: of the bundle's target and precision; None, and only then, for an NPU's.
+    Raises BoardError where the board cannot run the bundle, before anything runs, and where it refuses a tile;
+    LinkError where the link fails for good.
     """
     check_board(board, bundle)
     for number, chosen in tiles:
@@ -167,7 +168,8 @@ def _warnings(
         found.append(f"this board is emulated{clock}: its times tell nothing of a real one")
     if any(result.best_s is None for result in results):
         found.append(f"the board's clock, {board.hello.tick_hz:,} Hz, is too coarse to time every tile")
-    for number, specialist in enumerate(bundle.manifest.specialists):
+    listed: Sequence[AnySpecialist] = bundle.manifest.specialists
+    for number, specialist in enumerate(listed):
         own = [result for result in results if result.specialist == specialist.name]
         over = [one for one in own if (one.arena_bytes or 0) > specialist.arena_bytes(one.tile.width)]
         if over:

@@ -52,8 +52,8 @@ class LinkQuality:
 class Validation:
     """Results of a bundle's golden tiles on a board. best_s of a result is by the board's clock.
 
-    threshold: None for an NPU, whose integers are compared. peak_arena_bytes: as the board counts. warnings: what does not change the verdict, yet should be known. console:
-    what the board said between frames.
+    threshold: None for an NPU, whose integers are compared. peak_arena_bytes: as the board counts. warnings: what does
+    not change the verdict, yet should be known. console: what the board said between frames.
     """
 
     bundle: AnyBundle

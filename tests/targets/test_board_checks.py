@@ -39,7 +39,7 @@ def test_the_board_of_the_bundle_is_taken(folder: Path) -> None:
         (
             {"needed_features": CoreFeature.NEON | CoreFeature.DOT_PRODUCT},
             UnsupportedCoreError,
-            "its core has neon, fp16 and lacks dot-product, which the library for arm64 needs; expected a core .* neon, dot",
+            "has neon, fp16 and lacks dot-product, which the library for arm64 needs; expected a core .* neon, dot",
         ),
     ],
 )

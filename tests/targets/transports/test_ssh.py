@@ -79,7 +79,7 @@ def test_an_agent_that_is_there(agent: Path) -> None:
 
 
 def test_an_agent_that_is_built_and_copied(agent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_build, "build_agent", lambda _, output, __: Path(shutil.copy2(agent, output)))
+    monkeypatch.setattr(agent_build, "build_agent", lambda _, output, __, **___: Path(shutil.copy2(agent, output)))
     with Board.open("ssh:board", bundle=Path("build/some")) as board:
         copied = Path(board._exchange.transport._path)
         assert copied.read_bytes() == agent.read_bytes()
@@ -91,7 +91,7 @@ def test_an_agent_that_is_built_and_copied(agent: Path, monkeypatch: pytest.Monk
 def test_a_copy_that_cannot_be_removed_is_told(
     agent: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(agent_build, "build_agent", lambda _, output, __: Path(shutil.copy2(agent, output)))
+    monkeypatch.setattr(agent_build, "build_agent", lambda _, output, __, **___: Path(shutil.copy2(agent, output)))
     with Board.open("ssh:board", bundle=Path("build/some")) as board:
         copied = Path(board._exchange.transport._path)
         monkeypatch.setattr(ssh, "CLIENT", ("/nowhere/ssh",))
