@@ -9,6 +9,7 @@ from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
 from compile.row_kernels.kernel import COLUMNS, RowKernel
+from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import RowBlock
 from compile.row_kernels.restore import RowRestore
 from compile.row_kernels.stabilise import RowStabilise
@@ -40,6 +41,8 @@ def touch(kernel: RowKernel) -> Touch:
             around = (1, 1, 0, 1)
         case RowStabilise() | RowRestore():
             around = (2 if isinstance(kernel, RowStabilise) else 1, 1, 0, 1)
+        case RowRelaxOperator(window=window):
+            around = (window.size, window.stride, window.origin, window.origin + window.size)
         case _:
             around = (3, 1, -1, 2)
     match kernel:
@@ -56,6 +59,8 @@ def touch(kernel: RowKernel) -> Touch:
             values = (2, 0, kernel.channels)
         case RowRestore():
             values = (2, kernel.pitch, 2)
+        case RowRelaxOperator(source_channels=(first, *second)):
+            values = (first, second[0] if second else 0, kernel.channels)
         case _:
             raise TypeError(kernel)
     return Touch(*around, *values)
