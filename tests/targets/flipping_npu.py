@@ -6,6 +6,7 @@ import sys
 
 from compile.ethos_u import npu_device
 from compile.ethos_u.simulator.accelerator import Accelerator
+from compile.ethos_u.simulator.machine import execute
 from compile.ethos_u.simulator.memory import Memory
 
 SCRATCH = 1
@@ -14,14 +15,13 @@ SCRATCH = 1
 def main() -> int:
     """arguments: region's offset of the byte, then those of `npu_device`."""
     offset = int(sys.argv[1])
-    execute = npu_device.execute
 
-    def flipped(accelerator: Accelerator, commands: bytes, memory: Memory) -> None:
-        execute(accelerator, commands, memory)
+    def flipped(accelerator: Accelerator, command_stream: bytes, memory: Memory) -> None:
+        execute(accelerator, command_stream, memory)
         (byte,) = memory.load(SCRATCH, offset, 1)
         memory.store(SCRATCH, offset, bytes([byte ^ 1]))
 
-    npu_device.execute = flipped  # type: ignore[attr-defined]
+    npu_device.__dict__["execute"] = flipped
     return npu_device.main(sys.argv[2:])
 
 

@@ -32,8 +32,7 @@ class Network:
 
 def specialist(layout: Literal["nhwc", "nchw"], side: int) -> NpuSpecialist:
     def tensor(channels: int) -> Tensor:
-        shape = (1, side, side, channels) if layout == "nhwc" else (1, channels, side, side)
-        return Tensor(shape, "int16", STEP)
+        return Tensor((1, side, side, channels) if layout == "nhwc" else (1, channels, side, side), "int16", STEP)
 
     files = {part: File(f"networks/0.{part}", "0" * 64) for part in ("payload", "weights")}
     tensors = (tensor(5), tensor(4))
