@@ -17,43 +17,41 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from compile import golden
-from compile.ethos_u import calibration, codegen, tile, tosa, vela, verification
+from compile.ethos_u import calibration, codegen, manifest, tile, tosa, vela, verification
 from compile.ethos_u.integer_graph import IntegerNetwork, Precision
+from compile.ethos_u.manifest import FILES, NETWORKS, integers_path, network_path
 from compile.ethos_u.model_source import Entry, write_tables
 from compile.ethos_u.partition import partition
 from compile.ethos_u.report import verification_page
-from compile.ethos_u.tile import FRAME_PX, HALO_PX, Tile
+from compile.ethos_u.tile import Tile
 from compile.ethos_u.tosa import Layout
 from compile.ethos_u.vela import Compiled
 from compile.ethos_u.verification import NpuTile, NpuTileResult
+from compile.network_graph import UnsupportedOperator
 from compile.networks import SourceFamily, SourceNetwork
 from compile.relax_import import to_relax
-from denoiser.network import INPUT_CHANNELS, complexity
+from denoiser.network import INPUT_CHANNELS
 from isp.atomic import replacing
-from isp.report.sidecar import sha256
 from targets.descriptions import Npu, Target
 from targets.golden import FOLDER as GOLDEN_FOLDER
 from targets.golden import GoldenSet
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
-ABI = 1
 MANIFEST, VERIFICATION, REPORT = "manifest.json", "verification.json", "report.html"
 HOOKS = ("include/fan.h", "include/fan_npu.h", "src/fan_npu.c", "src/fan_npu_model.h")
 """Taken over from firmware_hooks."""
 MODEL = "src/fan_npu_model.c"
-NETWORKS = "networks"
-FILES = ("payload", "weights", "tosa", "npz")
-"""Of each network."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,20 @@ class Built:
 def build(request: Request) -> tuple[Built, ...]:
     """Compiles every network of a family, all for the same tile.
 
-    Raises UnsupportedOperator for a network that the NPU cannot compute, ConfigError where its memory is too small,
-    ToolchainError where a tool fails.
+    Raises UnsupportedOperator for a network that the NPU cannot compute, ConfigError where its memory is too small or a
+    tile of that side makes no sense, ToolchainError where a tool fails; all but the last say which network it is.
     """
+    if request.tile_px is not None:
+        # Known before minutes of work, so told before.
+        tile.check_side(request.tile_px)
+    return fitted(request, tuple(lowered(source, request.precision) for source in request.family.networks))
+
+
+def fitted(request: Request, integers: Sequence[IntegerNetwork]) -> tuple[Built, ...]:
+    """The same for networks that are integers already, in the family's order."""
     sources = request.family.networks
-    networks = [lowered(source, request.precision) for source in sources]
-    sides = [partial(_compiled, request, network) for network in networks]
+    networks = {source.member.name: network for source, network in zip(sources, integers, strict=True)}
+    sides = {name: partial(_compiled, request, name, network) for name, network in networks.items()}
     if request.tile_px is None:
         tiles = tile.largest(sides, request.npu)
     else:
@@ -117,16 +123,17 @@ def build(request: Request) -> tuple[Built, ...]:
     log.info("tiles of %d px", tiles[0].side_px)
     return tuple(
         Built(source, network, request.layout, made)
-        for source, network, made in zip(sources, networks, tiles, strict=True)
+        for source, network, made in zip(sources, integers, tiles, strict=True)
     )
 
 
 def lowered(source: SourceNetwork, precision: Precision) -> IntegerNetwork:
-    """A network as integers."""
+    """A network as integers. Raises UnsupportedOperator."""
     log.info("%s: calibrating and quantising", source.member.name)
-    partitioned = partition(to_relax(source.network, INPUT_CHANNELS, calibration.PACKED))
-    found = calibration.calibrate(partitioned, calibration.images(source.header.shot_range))
-    return codegen.lower(partitioned, found, precision).network
+    with _of(source.member.name):
+        partitioned = partition(to_relax(source.network, INPUT_CHANNELS, calibration.PACKED))
+        found = calibration.calibrate(partitioned, calibration.images(source.header.shot_range))
+        return codegen.lower(partitioned, found, precision).network
 
 
 def write(request: Request, built: tuple[Built, ...], folder: Path) -> None:
@@ -141,13 +148,13 @@ def write(request: Request, built: tuple[Built, ...], folder: Path) -> None:
         compiled = one.tile.compiled
         contents = (compiled.payload, compiled.weights, one.graph, compiled.raw)
         for suffix, content in zip(FILES, contents, strict=True):
-            (folder / NETWORKS / f"{number}.{suffix}").write_bytes(content)
+            (folder / network_path(number, suffix)).write_bytes(content)
     sets = [GoldenSet(one.source.member.name, tuple(made.tile for made in one.golden)) for one in built]
     golden.write(folder / GOLDEN_FOLDER, sets)
     for number, one in enumerate(built):
         for made in one.golden:
             for part, values in (("input", made.image), ("output", made.answer)):
-                (folder / _integers_path(number, made.tile.name, part)).write_bytes(verification.little_endian(values))
+                (folder / integers_path(number, made.tile.name, part)).write_bytes(verification.little_endian(values))
 
 
 def verified(request: Request, built: tuple[Built, ...], folder: Path) -> tuple[NpuTileResult, ...]:
@@ -170,7 +177,7 @@ def write_verification(
 ) -> None:
     """Writes how the golden tiles fared, for machines and for people."""
     with replacing(folder / VERIFICATION) as temporary:
-        content = {**_summary(results), "tiles": [one.as_dict() for one in results]}
+        content = {**manifest.summary(results), "tiles": [one.as_dict() for one in results]}
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with replacing(folder / REPORT) as temporary:
         facts = {"target": request.target.name, "precision": str(request.precision), **request.toolchain}
@@ -182,98 +189,29 @@ def write_manifest(
     request: Request, built: tuple[Built, ...], results: tuple[NpuTileResult, ...] | None, folder: Path
 ) -> None:
     """Writes what the bundle is. results: None if it was not verified."""
-    content = {
-        "schema": SCHEMA,
-        "target": request.target.name,
-        "precision": str(request.precision),
-        "abi": ABI,
-        "family": request.family.name,
-        "npu": asdict(request.npu),
-        "specialists": [_described(number, one, request, folder) for number, one in enumerate(built)],
-        "toolchain": request.toolchain,
-        "verification": None if results is None else _summary(results),
-    }
     with replacing(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(manifest.content(request, built, results, folder), indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _graph(network: IntegerNetwork, side_px: int, layout: Layout) -> bytes:
     return tosa.write(network, side_px // 2, side_px // 2, layout)
 
 
-def _compiled(request: Request, network: IntegerNetwork, side_px: int) -> Compiled:
-    log.debug("a tile of %d px", side_px)
-    return vela.compiled(_graph(network, side_px, request.layout), request.npu)
+def _compiled(request: Request, name: str, network: IntegerNetwork, side_px: int) -> Compiled:
+    log.debug("%s: a tile of %d px", name, side_px)
+    with _of(name):
+        return vela.compiled(_graph(network, side_px, request.layout), request.npu)
+
+
+@contextmanager
+def _of(name: str) -> Iterator[None]:
+    """Says which network it is that cannot be computed."""
+    try:
+        yield
+    except UnsupportedOperator as error:
+        raise UnsupportedOperator(f"{name}: {error.found}", expected=error.expected, remedy=error.remedy) from error
 
 
 def _entries(built: tuple[Built, ...]) -> tuple[Entry, ...]:
     return tuple(Entry(one.source.member.name, one.source.member.chosen_from, one.network, one.tile) for one in built)
-
-
-def _integers_path(number: int, name: str, part: str) -> str:
-    """Of a golden tile's integers. part: input or output."""
-    return f"{GOLDEN_FOLDER}/{number}/{name}.{part}.bin"
-
-
-def _listed(folder: Path, name: str) -> dict[str, str]:
-    """A file of the bundle for the manifest."""
-    return {"path": name, "sha256": sha256(folder / name)}
-
-
-def _described(number: int, one: Built, request: Request, folder: Path) -> dict[str, object]:
-    member, compiled = one.source.member, one.tile.compiled
-    estimates, cost = compiled.estimates, complexity(one.source.network)
-    tiles = [made.tile.name for made in one.golden]
-    integers = one.network.precision.activation.name
-    return {
-        "name": member.name,
-        "sha256": member.sha256,
-        "shot_range": list(one.source.header.shot_range),
-        "chosen_from": member.chosen_from,
-        "parameters": cost.parameters,
-        "mac_per_raw_pixel": cost.mac_per_raw_pixel,
-        "tile_px": one.tile.side_px,
-        "halo_px": HALO_PX,
-        "files": {part: _listed(folder, f"{NETWORKS}/{number}.{part}") for part in FILES},
-        "golden": {
-            name: {part: _listed(folder, _integers_path(number, name, part)) for part in ("input", "output")}
-            for name in tiles
-        },
-        "input": {**asdict(compiled.input), "type": integers, "step": one.network.image.step},
-        "output": {**asdict(compiled.output), "type": integers, "step": one.network.output.step},
-        "layout": str(request.layout),
-        "memory": {
-            "weights_bytes": len(compiled.weights),
-            "weights_region": compiled.weights_region,
-            "scratch_bytes": compiled.scratch_bytes,
-            "scratch_region": compiled.scratch_region,
-            "fast_bytes": compiled.fast_bytes,
-            "fast_region": compiled.fast_region,
-        },
-        "operators": {"all": estimates.operators, "on_npu": estimates.npu_operators},
-        "estimates": {
-            "by": f"Vela {vela.installed()}, {request.npu.system_configuration}; not measured",
-            "clock_hz": estimates.clock_hz,
-            "cycles_per_tile": estimates.cycles,
-            "cycles_per_megapixel": one.tile.cycles_per_megapixel,
-            "frame_px": list(FRAME_PX),
-            "tiles_per_frame": one.tile.per_frame,
-            "frame_s": round(one.tile.frame_s, 4),
-            "sram_bytes": estimates.sram_bytes,
-            "dram_bytes": estimates.dram_bytes,
-            "flash_bytes": estimates.flash_bytes,
-        },
-    }
-
-
-def _summary(results: tuple[NpuTileResult, ...]) -> dict[str, object]:
-    worst = verification.worst(results)
-    compared = [one.differing for one in results if one.differing is not None]
-    return {
-        "passes": not any(one.failure for one in results),
-        "tiles": len(results),
-        "greatest_loss_db": worst.loss_db,
-        "greatest_dark_loss_db": worst.dark_loss_db,
-        "simulated_tiles": len(compared),
-        "simulated_values_that_differ": sum(compared),
-    }

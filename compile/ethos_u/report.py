@@ -61,12 +61,13 @@ def verification_page(
 
 
 def _simulator(results: Sequence[NpuTileResult]) -> tuple[str, str]:
-    compared = [one.differing for one in results if one.differing is not None]
+    compared = [one for one in results if one.differing is not None]
     if not compared:
         return "not compared", "there is no simulator of it"
+    values, differing = sum(one.values for one in compared), sum(one.differing or 0 for one in compared)
     return (
-        f"{sum(compared)} values differ" if any(compared) else "every bit equal",
-        f"{len(compared)} of {len(results)} tiles simulated, against TOSA",
+        f"{differing:,} values differ" if differing else "every bit equal",
+        f"{values:,} values, {len(compared)} of {len(results)} tiles simulated, against TOSA",
     )
 
 

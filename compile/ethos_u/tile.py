@@ -7,7 +7,7 @@ is too small to be seen (docs/npu.md has the measurements), while all of it woul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from compile.ethos_u.vela import Compiled
@@ -53,47 +53,64 @@ class Tile:
         return self.per_frame * self.compiled.estimates.cycles / self.compiled.estimates.clock_hz
 
 
-def largest(networks: Sequence[CompileSide], npu: Npu) -> tuple[Tile, ...]:
-    """The largest tile for which every network fits the memory of an NPU.
+def largest(networks: Mapping[str, CompileSide], npu: Npu) -> tuple[Tile, ...]:
+    """The largest tile for which every network fits the memory of an NPU, in their order.
 
-    networks: each compiles itself for a side. Raises ConfigError where even the smallest tile does not fit.
+    networks: by name; each compiles itself for a side. Raises ConfigError where even the smallest tile does not fit.
     """
-    probed = max(_share(compile_side(PROBE_PX), npu) for compile_side in networks)
+    probed = max(_share(compile_side(PROBE_PX), npu) for compile_side in networks.values())
     hopeful = [side_px for side_px in SIDES_PX if probed * (side_px / PROBE_PX) ** 2 <= _HOPE]
     for side_px in hopeful or SIDES_PX[-1:]:
         tiles = []
-        for compile_side in networks:
+        for name, compile_side in networks.items():
             tiles.append(Tile(side_px, compile_side(side_px)))
             if _share(tiles[-1].compiled, npu) > 1:
+                hungry = name
                 break
         else:
             return tuple(tiles)
-    needed = tiles[-1].compiled.estimates
     raise ConfigError(
-        f"{npu.accelerator}: a tile of {SIDES_PX[-1]} px takes {needed.sram_bytes >> 10} KiB of SRAM and "
-        f"{needed.dram_bytes >> 10} KiB of DRAM",
-        expected=f"at most {npu.sram_bytes >> 10} and {npu.dram_bytes >> 10} KiB",
+        f"{hungry}: a tile of {SIDES_PX[-1]} px takes {_memory(tiles[-1])}",
+        expected=_expected(npu),
         remedy="a smaller model, or a description of the target with more memory",
     )
 
 
-def of_side(networks: Sequence[CompileSide], npu: Npu, side_px: int) -> tuple[Tile, ...]:
+def of_side(networks: Mapping[str, CompileSide], npu: Npu, side_px: int) -> tuple[Tile, ...]:
     """Tiles of a given side, for memory that is shared, or a board that is emulated.
 
-    Raises ConfigError for a side that leaves nothing within the halo, is no multiple of MULTIPLE_PX, or does not fit.
+    Raises ConfigError for a side that `check_side` refuses, and for one that does not fit.
     """
+    check_side(side_px)
+    tiles = []
+    for name, compile_side in networks.items():
+        tiles.append(Tile(side_px, compile_side(side_px)))
+        if _share(tiles[-1].compiled, npu) > 1:
+            raise ConfigError(
+                f"{name}: a tile of {side_px} px does not fit the memory of {npu.accelerator}, it takes "
+                f"{_memory(tiles[-1])}",
+                expected=_expected(npu),
+                remedy="ask for a smaller one, or for none: then it is the largest that fits",
+            )
+    return tuple(tiles)
+
+
+def check_side(side_px: int) -> None:
+    """Raises ConfigError for a side that leaves nothing within the halo or is no multiple of MULTIPLE_PX."""
     if side_px % MULTIPLE_PX or side_px <= 2 * HALO_PX:
         raise ConfigError(
             f"a tile of {side_px} px",
             expected=f"a multiple of {MULTIPLE_PX} above {2 * HALO_PX}, of which {HALO_PX} px on each side are halo",
         )
-    tiles = tuple(Tile(side_px, compile_side(side_px)) for compile_side in networks)
-    if max(_share(one.compiled, npu) for one in tiles) > 1:
-        raise ConfigError(
-            f"a tile of {side_px} px does not fit the memory of {npu.accelerator}",
-            remedy="ask for a smaller one, or for none: then it is the largest that fits",
-        )
-    return tiles
+
+
+def _memory(tile: Tile) -> str:
+    estimates = tile.compiled.estimates
+    return f"{estimates.sram_bytes >> 10} KiB of SRAM and {estimates.dram_bytes >> 10} KiB of DRAM"
+
+
+def _expected(npu: Npu) -> str:
+    return f"at most {npu.sram_bytes >> 10} and {npu.dram_bytes >> 10} KiB, as {npu.accelerator} is described"
 
 
 _HOPE = 1.3

@@ -63,8 +63,8 @@ class NpuTileResult(TileResult):
 
     output: the mosaic that the TOSA reference model's answer gives. dark_loss_db: what the integers cost over the
     darkest quarter of the pixels, as measures.quality_loss_db over all. float_dark_bias, npu_dark_bias: mean error
-    below DARK_LEVEL, in units of 1e-4 of full scale. differing: values that the simulated command stream makes other
-    than the TOSA reference model; None where they were not compared.
+    below DARK_LEVEL, in units of 1e-4 of full scale. values: integers that the network answers. differing: how many of
+    them the simulated command stream makes other than the TOSA reference model; None where they were not compared.
     """
 
     output: np.ndarray
@@ -72,6 +72,7 @@ class NpuTileResult(TileResult):
     dark_loss_db: float
     float_dark_bias: float
     npu_dark_bias: float
+    values: int
     differing: int | None
 
     def as_dict(self) -> dict[str, object]:
@@ -81,6 +82,7 @@ class NpuTileResult(TileResult):
             "dark_loss_db": self.dark_loss_db,
             "float_dark_bias": self.float_dark_bias,
             "npu_dark_bias": self.npu_dark_bias,
+            "values": self.values,
             "differing": self.differing,
         }
 
@@ -167,6 +169,7 @@ def judged(
         dark_loss_db,
         _dark_bias(tile.reference, tile.clean),
         _dark_bias(output, tile.clean),
+        one.answer.size,
         differing,
     )
 

@@ -135,8 +135,8 @@ def test_memory_that_is_too_small(
     monkeypatch.setattr(network_bundle, "lowered", lambda *_: npu_bundle.built[0].network)
     assert run(target="small.yaml") == 2
     message = errors(capsys)
-    assert "a tile of 128 px takes" in message
-    assert "expected at most 64 and 0 KiB" in message
+    assert "error: tiny: a tile of 128 px takes" in message
+    assert "expected at most 64 and 0 KiB, as ethos-u55-64 is described" in message
     assert [path.name for path in here.iterdir()] == ["small.yaml"]
 
 
@@ -153,7 +153,17 @@ def test_an_operator_that_an_npu_lacks(
 
     monkeypatch.setattr(network_bundle, "to_relax", lambda *_: to_relax(Sigmoid(), 5))
     assert run() == 2
-    assert errors(capsys).startswith("error: the NPU has no operation for sigmoid; expected convolutions")
+    assert errors(capsys).startswith("error: tiny: the NPU has no operation for sigmoid; expected convolutions")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("side", ["100", "64", "0", "-128"])
+def test_a_tile_that_makes_no_sense_is_refused_before_any_work(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], side: str
+) -> None:
+    monkeypatch.setattr(network_bundle, "lowered", raising(AssertionError("work")))
+    assert run("--tile", side) == 2
+    assert f"error: a tile of {side} px; expected a multiple of 16 above 64" in errors(capsys)
     assert list(here.iterdir()) == []
 
 

@@ -135,6 +135,7 @@ def test_the_summary_of_the_verification(npu_bundle: NpuBundle, manifest: dict) 
         "greatest_loss_db": max(one.measures.quality_loss_db for one in npu_bundle.results[:3]),
         "greatest_dark_loss_db": max(one.dark_loss_db for one in npu_bundle.results[:3]),
         "simulated_tiles": 4,
+        "simulated_values": 4 * 4 * (TILE_PX // 2) ** 2,
         "simulated_values_that_differ": 0,
     }
     found = json.loads((npu_bundle.folder / "verification.json").read_text())

@@ -34,7 +34,8 @@ def test_a_line_for_each_tile(npu_bundle: NpuBundle) -> None:
 
 def test_the_page_states_results_and_circumstances(npu_bundle: NpuBundle) -> None:
     page = page_of(npu_bundle, *npu_bundle.results)
-    for part in ("Verification for ethos-u55-64", "<dd>passes</dd>", "every bit equal", "4 of 4 tiles simulated",
+    for part in ("Verification for ethos-u55-64", "<dd>passes</dd>", "every bit equal",
+                 "36,864 values, 4 of 4 tiles simulated",
                  "Ethos_U55_High_End_Embedded", "Shared_Sram", "NHWC", "&lt;0.27&gt;"):  # fmt: skip
         assert part in page
     assert page.count('src="data:image/png;base64,') == 5 * 4
