@@ -1,8 +1,9 @@
-"""What an NPU's integers cost in picture quality: each shipped model on noisy photographs, in 16 and 8 bits.
+"""What an NPU's integers cost in picture quality: each shipped family on noisy photographs, in 16 and 8 bits.
 
     python -m benchmarks.npu_quality --photographs DIR [--model NAME ...] [--tile 384] [--json FILE]
 
-The photographs, their noise and the scores are those of `python -m denoiser evaluate`. Every mosaic is denoised
+The photographs, their noise and the scores are those of `python -m denoiser evaluate`. Every mosaic is denoised by the
+network of the family that is chosen for its noise, so that each is measured at its own levels,
 
 - float: by PyTorch, as `denoiser.Denoiser` does it;
 - float, tiles: likewise, but cut into the NPU's tiles, whose halo is less than all that a pixel depends on;
@@ -56,6 +57,8 @@ LOSS_LIMIT_DB = 0.05
 
 Residual = Callable[[np.ndarray], np.ndarray]
 """What the network sees, float32 [1, 5, H, W], to its answer, float32 [1, 4, H, W]."""
+Residuals = Mapping[str, Residual]
+"""Of one network, by how it is computed."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,12 @@ class Quality:
 
 @dataclass(frozen=True)
 class Row:
-    """One way to run a model. levels: mean of the photographs at each of `SHOTS`."""
+    """One way to run a family. networks: the one that is chosen at each of `SHOTS`. levels: mean of the photographs
+    there."""
 
     model: str
     how: str
+    networks: tuple[str, ...]
     levels: tuple[Quality, ...]
 
     def loss_db(self, other: Row) -> tuple[float, ...]:
@@ -127,7 +132,7 @@ def by_integers(integers: Integers) -> Residual:
     return residual
 
 
-def ways(source: SourceNetwork) -> Mapping[str, Residual]:
+def ways(source: SourceNetwork) -> Residuals:
     """The residuals that are applied in tiles. Raises MismatchError where integers are not the reference model's."""
     found = {FLOAT_TILES: by_float(source)}
     image = next(iter(calibration.images(source.header.shot_range)))
@@ -139,28 +144,34 @@ def ways(source: SourceNetwork) -> Mapping[str, Residual]:
 
 
 def measure(model: str, folder: Path, tile_px: int) -> tuple[Row, ...]:
-    """A shipped model in every way, the noisy input first."""
-    (source,) = networks.load(model).networks
-    denoiser, residuals = Denoiser(model), ways(source)
-    rows: dict[str, list[list[Quality]]] = {how: [[] for _ in SHOTS] for how in (NOISY, FLOAT, *residuals)}
+    """A family in every way, the noisy input first."""
+    sources = {source.member.name: source for source in networks.load(model).networks}
+    choice = manifest.shipped().resolve(model)
+    chosen = tuple(choice.member_for(shot).name for shot in SHOTS)
+    residuals = {name: ways(sources[name]) for name in dict.fromkeys(chosen)}
+    denoiser = Denoiser(model)
+    rows: dict[str, list[list[Quality]]] = {
+        how: [[] for _ in SHOTS] for how in (NOISY, FLOAT, FLOAT_TILES, *map(str, Precision))
+    }
     pictures = photographs(folder)
     with Progress(len(pictures)) as progress:
         for picture in pictures:
             for level, scene in enumerate(scenes_of(picture)):
-                progress.show(f"{model}, {picture.path.name}, shot noise {scene.shot:.1e}")
+                progress.show(f"{chosen[level]}, {picture.path.name}, shot noise {scene.shot:.1e}")
                 rows[NOISY][level].append(quality(scene.noisy, scene))
                 clean = denoiser.denoise(scene.noisy, scene.cfa, scene.shot, scene.read)
                 rows[FLOAT][level].append(quality(clean, scene))
-                for how, residual in residuals.items():
+                for how, residual in residuals[chosen[level]].items():
                     rows[how][level].append(quality(in_tiles(scene, tile_px, residual), scene))
             progress.finish_item(picture.path.name)
-    return tuple(Row(model, how, tuple(map(_mean, levels))) for how, levels in rows.items())
+    return tuple(Row(model, how, chosen, tuple(map(_mean, levels))) for how, levels in rows.items())
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """In Markdown, for one model."""
+    """In Markdown, for one family."""
     by_how = {row.how: row for row in rows}
     values = [
+        f"{_head('Network')}\n| chosen | {' | '.join(rows[0].networks)} | |",
         _table("Raw PSNR in dB", rows, "raw_psnr_db", 2),
         _loss_table([row for row in rows if row.how not in (NOISY, FLOAT)], by_how[FLOAT], by_how[FLOAT_TILES]),
         _table("PSNR of the darkest quarter in dB", rows, "dark_quarter_psnr_db", 2),
@@ -168,7 +179,22 @@ def tables(rows: Sequence[Row]) -> str:
         _table("Dark bias in units of 1e-4", rows, "dark_bias", 2),
     ]
     limits = " | ".join(f"{limit:g}" for limit in DARK_BIAS_LIMITS)
-    return "\n\n".join([*values[:-1], f"{values[-1]}\n| limit | {limits} | |"])
+    return "\n\n".join([*values[:-1], f"{values[-1]}\n| limit | {limits} | |", verdict(by_how)])
+
+
+def verdict(rows: Mapping[str, Row]) -> str:
+    """Whether 16 bits cost no more than they may at any level, and leave the dark where it may be. rows: by how."""
+    wide = rows[Precision.A16W8]
+    loss = max(wide.loss_db(rows[FLOAT]))
+    share = max(abs(level.dark_bias) / limit for level, limit in zip(wide.levels, DARK_BIAS_LIMITS, strict=True))
+    return (
+        f"{Precision.A16W8}: costs at most {loss:+.4f} dB at any level ({_met(loss <= LOSS_LIMIT_DB)}: "
+        f"{LOSS_LIMIT_DB} dB); dark bias at most {share:.0%} of its limit ({_met(share <= 1)})"
+    )
+
+
+def _met(holds: bool) -> str:
+    return "met" if holds else "MISSED"
 
 
 def document(rows: Sequence[Row], pictures: Sequence[str], tile_px: int) -> dict[str, object]:
@@ -217,7 +243,7 @@ def run(arguments: argparse.Namespace) -> None:
     given_px = arguments.tile - 2 * HALO_PX
     if given_px <= 0 or given_px % MULTIPLE_PX:
         raise ConfigError(f"--tile {arguments.tile}", expected=f"a multiple of {MULTIPLE_PX} above {2 * HALO_PX}")
-    models = arguments.model or [model.name for model in manifest.shipped().models]
+    models = arguments.model or list(dict.fromkeys(str(model.family) for model in manifest.shipped().models))
     rows: list[Row] = []
     for model in models:
         found = measure(model, arguments.photographs, arguments.tile)
@@ -233,7 +259,7 @@ def run(arguments: argparse.Namespace) -> None:
 def main() -> int:
     parser = command.parser(__doc__)
     add_photographs(parser)
-    parser.add_argument("--model", nargs="+", metavar="NAME", help="shipped models (all)")
+    parser.add_argument("--model", nargs="+", metavar="NAME", help="families or models (every family that is shipped)")
     parser.add_argument("--tile", type=int, default=TILE_PX, help=f"side of a tile in mosaic pixels ({TILE_PX})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores for machines, too")
     return command.execute(run, parser.parse_args())

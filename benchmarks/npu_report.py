@@ -2,7 +2,8 @@
 
     python -m benchmarks.npu_report --results FILE ... -o npu.html
 
-The files are those that `npu_cycles --json` and `npu_quality --json` write; beside the page, `npu.json` has them all.
+The files are those that `npu_bundles`, `npu_cycles` and `npu_quality` write with `--json`; beside the page, `npu.json`
+has them all.
 """
 
 from __future__ import annotations
@@ -19,24 +20,29 @@ from isp.errors import InputError
 from isp.report.results_page import cells_table, page, section, shot_text
 
 Results = dict[str, Any]
+SOURCES = "npu_bundles, npu_cycles or npu_quality"
 
 
 def report(results: Results) -> str:
     """The page, HTML. Sections whose results are not there are left out."""
     sections, numbers = [], []
     if bundles := results.get("bundles"):
-        sections.append(section("Bundles: the largest tile that fits, 16-bit activations", _bundles(bundles)))
+        sections.append(section("Bundles, 16-bit activations", _bundles(bundles)))
+        sections.append(section("Integers: the simulated command stream against TOSA", _exactness(bundles)))
         fastest = min(bundles, key=lambda one: float(one["frame_s"]))
-        numbers.append(("12 MP frame", f"{fastest['frame_s']:.2f} s", f"{fastest['target']}, Vela's estimate"))
+        note = f"{fastest['model']} on {fastest['target']}, Vela's estimate"
+        numbers.append(("12 MP frame", f"{fastest['frame_s']:.2f} s", note))
+        values, differing = (sum(one[name] for one in bundles) for name in ("values", "differing"))
+        numbers.append(("integers that differ", f"{differing:,}", f"of {values:,} that the simulator computed"))
     if estimates := results.get("estimates"):
-        title = f"The same tile of {results['tile_px']} px, beside ExecuTorch"
+        title = f"{results['compared_model']}, the same tile of {results['tile_px']} px, beside ExecuTorch"
         sections.append(section(title, _estimates(estimates, results)))
         least = min((one for one in results["gains"] if one["precision"] == "a16w8"), key=lambda one: one["fewer"])
         numbers.append(("fewer cycles", f"{least['fewer']:.0%}", f"than ExecuTorch, at least ({least['target']})"))
     if rows := results.get("rows"):
         sections.append(section("Quality on noisy photographs", _quality(rows, results)))
     if not sections:
-        raise InputError("no results in these files", expected="those of npu_cycles and npu_quality")
+        raise InputError("no results in these files", expected=f"those of {SOURCES}")
     source = "Cycles and memory are Vela's estimates; nothing was timed on silicon."
     return page("The denoiser on Arm Ethos-U", source, numbers, sections)
 
@@ -44,14 +50,33 @@ def report(results: Results) -> str:
 def _bundles(bundles: list[Results]) -> str:
     rows = [
         {
+            "model": one["model"],
             "target": one["target"],
             "tile px": str(one["tile_px"]),
             "Mcycles/MP": f"{one['cycles_per_megapixel'] / 1e6:.1f}",
+            "other layout": f"{one['other_layout_cycles'] / one['cycles'] - 1:+.1%}",
             "12 MP, s": f"{one['frame_s']:.2f}",
             "SRAM KiB": _kib(one["sram_bytes"]),
             "DRAM KiB": _kib(one["dram_bytes"]),
             "constants KiB": _kib(one["weights_bytes"]),
             "on the NPU": f"{one['npu_operators']} of {one['operators']}",
+        }
+        for one in bundles
+    ]
+    return _card(rows)
+
+
+def _exactness(bundles: list[Results]) -> str:
+    rows = [
+        {
+            "model": one["model"],
+            "target": one["target"],
+            "golden tiles": str(one["tiles"]),
+            "integers compared": f"{one['values']:,}" if one["values"] else "no simulator",
+            "that differ": f"{one['differing']:,}" if one["values"] else "-",
+            "loss, dB": f"{one['loss_db']:+.4f}",
+            "in the dark, dB": f"{one['dark_loss_db']:+.4f}",
+            "verdict": f"{one['failing']} FAIL" if one["failing"] else "passes",
         }
         for one in bundles
     ]
@@ -87,7 +112,13 @@ def _quality(rows: list[Results], results: Results) -> str:
         "rendered_psnr_db": "rendered PSNR, dB",
         "dark_bias": "dark bias, 1e-4",
     }
-    tables = []
+    chosen = [
+        {"network": row["model"]}
+        | {shot_text(shot): network for shot, network in zip(results["shots"], row["networks"], strict=True)}
+        for row in rows
+        if row["how"] == "float"
+    ]
+    tables = [_card(chosen)]
     for name, title in titles.items():
         tables.append(
             _card(
@@ -119,7 +150,9 @@ def read(paths: list[Path]) -> Results:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: {error}", expected="the JSON of npu_cycles or npu_quality") from error
+            raise InputError(
+                f"{path}: {error}", expected="the JSON of npu_bundles, npu_cycles or npu_quality"
+            ) from error
         if differing := [name for name in results.keys() & found.keys() if results[name] != found[name]]:
             raise InputError(f"{path}: another {sorted(differing)[0]} than in the files before it")
         results |= found
