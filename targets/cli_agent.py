@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from isp.errors import ConfigError
+
 BUILD = Path("build")
 
 
@@ -31,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     from targets.descriptions import load
     from targets.machines import load_machine
 
+    if arguments.output.is_dir():
+        raise ConfigError(f"-o {arguments.output}: a folder", expected="the name of a file")
     target = load(arguments.target)
     bundle = arguments.bundle or BUILD / target.name
     if arguments.sources is not None:

@@ -83,12 +83,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.raw is not None and isinstance(bundle, NpuBundle):
         raise ConfigError(f"--raw with {bundle.folder}, an NPU's bundle", expected="one for a core")
     tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
-    validation = _validated(arguments, bundle, target, tiles, threshold)
     if arguments.output is not None:
-        _write_report(arguments.output, validation)
+        _make_place(arguments.output)
+    validation = _validated(arguments, bundle, target, tiles, threshold)
     if not arguments.json:
         sys.stdout.write(table(validation) + "\n")
         sys.stdout.flush()
+    if arguments.output is not None:
+        _write_report(arguments.output, validation)
     raw = None if arguments.raw is None else _compared(arguments, bundle, validation)
     if arguments.json:
         content = {**validation.as_dict(), "raw": None if raw is None else raw.as_dict()}
@@ -133,6 +135,8 @@ def _url(board: str, baud: int | None) -> str:
 
     if baud is None:
         return board or only_board()
+    if baud <= 0:
+        raise ConfigError(f"--baud {baud}", expected="a number above 0")
     if not board or board.startswith(WITHOUT_RATE):
         raise ConfigError(f"--baud {baud} for {board or 'no port'}", expected="--board and the name of a serial port")
     return f"{board},{baud}"
@@ -158,6 +162,15 @@ def _compared(arguments: argparse.Namespace, bundle: AnyBundle, validation: Vali
     assert validation.threshold is not None  # there are none for NPUs alone
     limit = validation.threshold.max_error
     return compare_raw(arguments.raw, (board, arguments.host_backend), model, limit, folder, on_line)
+
+
+def _make_place(page: Path) -> None:
+    """Makes the folder of a page that is written much later. Raises ConfigError where that cannot be."""
+    from isp.develop import make_folder
+
+    if page.is_dir():
+        raise ConfigError(f"-o {page}: a folder", expected=f"the name of a page, such as {page / 'report.html'}")
+    make_folder(page.parent)
 
 
 def _write_report(path: Path, validation: Validation) -> None:

@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import serial
 
@@ -28,12 +29,16 @@ class SerialPort:
 
     def __init__(self, url: str) -> None:
         """Raises NoBoardError if the port is not there, in use, or may not be opened; ConfigError for a TCP port with
-        a rate."""
+        a rate, a URL without host or port, and a rate of 0."""
         self.description = url
         found = re.fullmatch(r"(.+),(\d+)", url)
         self._url, self._start_baud = (found[1], int(found[2])) if found else (url, START_BAUD)
         if found and self._url.startswith(_SOCKET):
             raise ConfigError(f"{url}: a TCP port has no baud rate", expected=self._url)
+        if self._start_baud == 0:
+            raise ConfigError(f"{url}: a rate of 0 baud", expected=f"such as {self._url},{START_BAUD}")
+        if "://" in url and not _has_address(self._url):
+            raise ConfigError(f"{url} lacks a host or a port", expected="such as socket://192.168.1.20:5555")
         self._port: serial.SerialBase | None = None
         self._stream: ByteStream | None = None
         try:
@@ -98,6 +103,14 @@ class SerialPort:
         return self._port
 
 
+def _has_address(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return bool(parts.hostname) and parts.port is not None
+    except ValueError:  # no number, or beyond 65535
+        return False
+
+
 def _send_at_once(descriptor: int) -> None:
     """Without TCP_NODELAY, a small request would wait for the reply to the one before it."""
     with socket.socket(fileno=os.dup(descriptor)) as same:
@@ -115,4 +128,9 @@ def _no_board(url: str, error: OSError | ValueError) -> NoBoardError:
         )
     if number == errno.ENOENT:
         return NoBoardError(f"there is no {url}", remedy="`python -m targets list` shows the ports that there are")
+    if error.__context__ is not None and error.__context__.args[:1] == (errno.ENOTTY,):
+        return NoBoardError(
+            f"{url} cannot be opened: it is no serial port",
+            remedy="`python -m targets list` shows the ports that there are",
+        )
     return NoBoardError(f"{url} cannot be opened ({error})", remedy="check the name and that the board is on")

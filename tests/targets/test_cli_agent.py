@@ -57,3 +57,8 @@ def test_the_bundle_must_be_for_the_target(tiny_bundle: Path, tmp_path: Path) ->
 def test_machines_are_known_by_name(tiny_bundle: Path) -> None:
     with pytest.raises(ConfigError, match="no machine is named 'mps3'"):
         agent("--target", "host", "--bundle", tiny_bundle, "--machine", "mps3")
+
+
+def test_a_folder_is_no_place_for_a_program(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r": a folder; expected the name of a file$"):
+        agent("--target", "host", "--bundle", tiny_bundle, "-o", tmp_path)

@@ -57,14 +57,14 @@ def wrong_reference(tiny_bundle: Path, tmp_path: Path) -> Path:
 def test_a_board_that_computes_what_the_float_model_computes_passes(
     tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = tmp_path / "report.html"
+    page = tmp_path / "new folder" / "report.html"
     assert main(["validate", str(tiny_bundle), "--board", "user:host", "-o", str(page)]) == 0
     out = capsys.readouterr().out
     assert [line.split()[1] for line in out.splitlines()[1:10]] == list(TILES)
     assert all(line.endswith(" ok") for line in out.splitlines()[1:10])
     assert "at user:host" in out
     assert page.read_text().count("<figure>") == 5 * len(TILES)
-    assert not list(tmp_path.glob(".*.partial"))
+    assert list(page.parent.iterdir()) == [page]
 
 
 def test_what_was_measured_as_json(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,6 +171,9 @@ def test_a_link_that_fails_is_no_mismatch(
         (["{bundle}", "--target", "arm64", "--board", "user:host"], 2, "a bundle for host; expected one for arm64"),
         (["{bundle}", "--board", "user:host", "--baud", "9600"], 2, "--baud 9600 for user:host; expected --board and"),
         (["{bundle}", "--baud", "9600"], 2, "--baud 9600 for no port"),
+        (["{bundle}", "--board", "/dev/ttyUSB7", "--baud", "-1"], 2, "--baud -1; expected a number above 0"),
+        (["{bundle}", "--board", "user:host", "-o", "{bundle}"], 2, ": a folder; expected the name of a page, such as"),
+        (["{bundle}", "--board", "user:host", "-o", "{bundle}/manifest.json/r.html"], 2, "json cannot be made"),
     ],
 )
 def test_what_cannot_be_done_is_refused(

@@ -66,6 +66,17 @@ def test_a_tcp_port_has_no_rate() -> None:
         open_transport("socket://127.0.0.1:1,57600")
 
 
+@pytest.mark.parametrize("url", ["socket://127.0.0.1", "socket://:5555", "rfc2217://pc", "socket://pc:70000"])
+def test_a_url_without_host_or_port(url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{url} lacks a host or a port; expected such as socket://"):
+        open_transport(url)
+
+
+def test_a_rate_of_nothing() -> None:
+    with pytest.raises(ConfigError, match="a rate of 0 baud; expected such as /dev/ttyUSB7,115200"):
+        open_transport("/dev/ttyUSB7,0")
+
+
 def test_a_port_in_use(terminal: tuple[int, str]) -> None:
     with (
         closing(SerialPort(terminal[1])),
@@ -83,7 +94,7 @@ def test_a_port_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_that_is_no_port(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(NoBoardError, match="cannot be opened"):
+    with pytest.raises(NoBoardError, match="cannot be opened: it is no serial port"):
         SerialPort(str(path))
 
 
