@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from compile.ethos_u import report
 from compile.ethos_u.model_source import Entry
 from compile.ethos_u.report import table, verification_page
 from compile.ethos_u.verification import NpuTileResult
@@ -43,6 +46,19 @@ def test_the_page_states_results_and_circumstances(npu_bundle: NpuBundle) -> Non
     assert "What fails" not in page
     assert "arena" not in page
     assert "src=" not in page.replace('src="data:image/png;base64,', "")
+
+
+def test_of_large_tiles_the_page_shows_the_middle(npu_bundle: NpuBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = report.middles(npu_bundle.results[:1])
+    assert whole.tile.noisy.shape == (TILE_PX, TILE_PX)
+    monkeypatch.setattr(report, "PICTURE_PX", 32)
+    first = npu_bundle.results[0]
+    (shown,) = report.middles([first])
+    assert shown.measures == first.measures
+    for part in (shown.tile.noisy, shown.tile.clean, shown.tile.reference, shown.output):
+        assert part.shape == (32, 32)
+    assert (shown.tile.noisy == first.tile.noisy[32:64, 32:64]).all()
+    assert (shown.output == first.output[32:64, 32:64]).all()
 
 
 def test_estimates_are_called_estimates(npu_bundle: NpuBundle) -> None:
