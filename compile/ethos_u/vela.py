@@ -121,10 +121,12 @@ def _run(source: Path, npu: Npu, folder: Path, python: str, timeout_s: float) ->
 
 
 def _reason(said: str) -> str:
-    """Why Vela gave up: what its compiler complains of, or the last lines of what it said."""
+    """Why Vela gave up: what its compiler complains of, how it fell over, or the last lines of what it said."""
     if complaint := re.search(r"^RuntimeError: Compilation failed: (.*)", said, re.MULTILINE | re.DOTALL):
         return " ".join(complaint[1].split())
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if lines and re.match(r"\w+(Error|Exception): ", lines[-1]):
+        return lines[-1]
     return " ".join(lines[-_SHOWN_LINES:])
 
 

@@ -95,6 +95,15 @@ def test_what_is_no_graph() -> None:
         vela.compiled(b"nothing", npu_of("ethos-u55-64"))
 
 
+def test_of_a_traceback_the_error_alone_is_told(graph: bytes, stand_in: Callable[[str], str]) -> None:
+    trace = (
+        'Traceback (most recent call last):\\n  File "vela.py", line 1, in main\\n    ^^^^\\nIndexError: Strides exceed'
+    )
+    python = stand_in(f"printf '{trace}\\n' >&2; exit 1")
+    with pytest.raises(ToolchainError, match=r"^Vela ended with 1: IndexError: Strides exceed$"):
+        vela.compiled(graph, npu_of("ethos-u55-64"), python=python)
+
+
 def test_a_system_that_vela_does_not_know(graph: bytes) -> None:
     unknown = replace(npu_of("ethos-u55-64"), system_configuration="Ethos_U55_Imagined")
     with pytest.raises(ToolchainError, match="Ethos_U55_Imagined"):
