@@ -70,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of an NPU: side of the tile that it computes at once, in pixels of the mosaic (default: the largest that "
         "fits its memory)",
     )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="DIR",
+        help="of an NPU: folder of sRGB photographs that its integers are fitted to, once unprocessed to RAW (default: "
+        "scenes that are drawn)",
+    )
     parser.add_argument("--no-verify", action="store_true", help="don't run the result against the float model")
     parser.add_argument(
         "--tune",
@@ -98,8 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     if target.npu is not None:
         return _run_npu(arguments, target, target.npu, precision, output, failed_output)
-    if arguments.tile is not None:
-        raise ConfigError(f"--tile for {target.name}", expected="a target whose network an NPU computes")
+    for option in ("tile", "calibrate"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option} for {target.name}", expected="a target whose network an NPU computes")
     # TVM is imported only now: it takes seconds.
     from compile import bundle, networks
     from targets import toolchain
@@ -144,6 +152,8 @@ def _run_npu(
     """The same for a target whose network an NPU computes."""
     if arguments.tune is not None:
         raise ConfigError(f"--tune for {target.name}", expected="a target whose core computes the network")
+    if arguments.calibrate is not None and not arguments.calibrate.is_dir():
+        raise ConfigError(f"--calibrate {arguments.calibrate}: no such folder", expected="one of sRGB photographs")
     from compile.ethos_u import extra
 
     extra.require()
@@ -155,7 +165,7 @@ def _run_npu(
 
     began = time.monotonic()
     family = networks.load(arguments.model)
-    request = network_bundle.Request(target, npu, NpuPrecision(precision), family, arguments.tile)
+    request = network_bundle.Request(target, npu, NpuPrecision(precision), family, arguments.tile, arguments.calibrate)
     names = ", ".join(each.member.name for each in request.family.networks)
     log.info("compiling %s for %s (%s)", names, target.name, request.precision)
     with _staging(output) as staging:

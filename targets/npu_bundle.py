@@ -31,7 +31,7 @@ _Natural = Annotated[int, Field(ge=0)]
 class File:
     """A file of the bundle and what must be in it."""
 
-    path: Annotated[str, Field(pattern=r"^(networks|golden/[0-9]+)/[a-z0-9.-]+$")]
+    path: Annotated[str, Field(pattern=r"^(include|src|networks|golden/[0-9]+)/[a-z0-9_.-]+$")]
     sha256: _Sha256
 
 
@@ -91,7 +91,10 @@ class NpuSpecialist:
 
 @checked_dataclass(frozen=True, config=_CHECKED)
 class NpuManifest:
-    """What `manifest.json` says of the bundle. abi: version of the interface in fan_npu.h."""
+    """What `manifest.json` says of the bundle.
+
+    abi: version of the interface in fan_npu.h. sources: what is compiled with the firmware, the networks' tables too.
+    """
 
     schema: Literal[1]
     target: str
@@ -99,6 +102,7 @@ class NpuManifest:
     abi: _Positive
     family: str
     npu: Npu
+    sources: Annotated[tuple[File, ...], Field(min_length=1)]
     specialists: Annotated[tuple[NpuSpecialist, ...], Field(min_length=1)]
 
     def __post_init__(self) -> None:
@@ -177,9 +181,9 @@ def read(folder: Path) -> NpuBundle:
         raise InputError(
             f"{path}: {where}: {fault['msg']}", expected="the manifest of an NPU's bundle, schema 1", remedy=REMEDY
         ) from error
-    for specialist in manifest.specialists:
-        for part in ("payload", "weights"):
-            _read(folder, specialist.files[part])
+    payloads = [one.files[part] for one in manifest.specialists for part in ("payload", "weights")]
+    for file in (*manifest.sources, *payloads):
+        _read(folder, file)
     return NpuBundle(folder, manifest)
 
 

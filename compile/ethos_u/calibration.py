@@ -1,12 +1,12 @@
 """What values the tensors of a partition take: the partition itself, run by TVM on noisy mosaics.
 
-The mosaics are drawn, not photographed: panels of the sample capture before a simulated sensor, from the cleanest to
-the noisiest level of the network's range, as in golden tiles.
+The mosaics are drawn unless there are photographs (`photographs`): panels of the sample capture before a simulated
+sensor, from the cleanest to the noisiest level of the network's range, as in golden tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,6 +28,9 @@ PACKED = TILE_PX // 2
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the network's noise range, by ratio."""
 _NO_ENERGY = 1e-9
+
+Images = Callable[[tuple[float, float]], Iterable[np.ndarray]]
+"""Makes what a network sees that serves a range of shot noise: float32 [1, 5, PACKED, PACKED] each."""
 
 
 @dataclass(frozen=True)

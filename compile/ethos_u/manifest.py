@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compile.ethos_u import vela, verification
+from compile.ethos_u.photographs import chosen
 from compile.ethos_u.tile import FRAME_PX, HALO_PX
 from compile.ethos_u.verification import NpuTileResult
 from denoiser.network import complexity
@@ -22,6 +23,9 @@ ABI = 1
 NETWORKS = "networks"
 FILES = ("payload", "weights", "tosa", "npz")
 """Of each network."""
+HOOKS = ("include/fan.h", "include/fan_npu.h", "src/fan_npu.c", "src/fan_npu_model.h")
+"""Taken over from firmware_hooks."""
+MODEL = "src/fan_npu_model.c"
 
 
 def content(
@@ -35,6 +39,8 @@ def content(
         "abi": ABI,
         "family": request.family.name,
         "npu": asdict(request.npu),
+        "calibration": _calibration(request),
+        "sources": [_listed(folder, name) for name in (*HOOKS, MODEL)],
         "specialists": [_described(number, one, request, folder) for number, one in enumerate(built)],
         "toolchain": request.toolchain,
         "verification": None if results is None else summary(results),
@@ -54,6 +60,13 @@ def summary(results: Sequence[NpuTileResult]) -> dict[str, object]:
         "simulated_values": sum(one.values for one in compared),
         "simulated_values_that_differ": sum(one.differing or 0 for one in compared),
     }
+
+
+def _calibration(request: Request) -> dict[str, object]:
+    """What the integers' ranges and roundings were fitted to."""
+    if request.photographs is None:
+        return {"images": "drawn scenes"}
+    return {"images": "photographs", "sha256": [sha256(one.path) for one in chosen(request.photographs)]}
 
 
 def network_path(number: int, part: str) -> str:

@@ -27,9 +27,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from compile import golden
-from compile.ethos_u import calibration, codegen, manifest, tile, tosa, vela, verification
+from compile.ethos_u import calibration, codegen, manifest, photographs, tile, tosa, vela, verification
+from compile.ethos_u.calibration import Images
 from compile.ethos_u.integer_graph import IntegerNetwork, Precision
-from compile.ethos_u.manifest import FILES, NETWORKS, integers_path, network_path
+from compile.ethos_u.manifest import FILES, HOOKS, MODEL, NETWORKS, integers_path, network_path
 from compile.ethos_u.model_source import Entry, write_tables
 from compile.ethos_u.partition import partition
 from compile.ethos_u.report import verification_page
@@ -45,29 +46,33 @@ from isp.atomic import replacing
 from targets.descriptions import Npu, Target
 from targets.golden import FOLDER as GOLDEN_FOLDER
 from targets.golden import GoldenSet
+from targets.toolchain import ToolchainError
 
 log = logging.getLogger(__name__)
 
 MANIFEST, VERIFICATION, REPORT = "manifest.json", "verification.json", "report.html"
-HOOKS = ("include/fan.h", "include/fan_npu.h", "src/fan_npu.c", "src/fan_npu_model.h")
-"""Taken over from firmware_hooks."""
-MODEL = "src/fan_npu_model.c"
 
 
 @dataclass(frozen=True)
 class Request:
     """What to compile: a family of networks for a target that has an NPU. tile_px: side of its tile, None for the
-    largest that fits."""
+    largest that fits. photographs: folder of those to calibrate with, None for scenes that are drawn."""
 
     target: Target
     npu: Npu
     precision: Precision
     family: SourceFamily
     tile_px: int | None = None
+    photographs: Path | None = None
 
     @property
     def layout(self) -> Layout:
         return Layout(self.npu.layout)
+
+    @property
+    def images(self) -> Images:
+        """What to calibrate with."""
+        return calibration.images if self.photographs is None else partial(photographs.images, self.photographs)
 
     @property
     def toolchain(self) -> dict[str, str]:
@@ -102,13 +107,15 @@ class Built:
 def build(request: Request) -> tuple[Built, ...]:
     """Compiles every network of a family, all for the same tile.
 
-    Raises UnsupportedOperator for a network that the NPU cannot compute, ConfigError where its memory is too small or a
-    tile of that side makes no sense, ToolchainError where a tool fails; all but the last say which network it is.
+    Raises UnsupportedOperator for a network that the NPU cannot compute and ConfigError where its memory is too small,
+    both with the network's name; ConfigError for a tile of a side that makes no sense, InputError for photographs that
+    are none, ToolchainError with the network's name where a tool fails.
     """
     if request.tile_px is not None:
         # Known before minutes of work, so told before.
         tile.check_side(request.tile_px)
-    return fitted(request, tuple(lowered(source, request.precision) for source in request.family.networks))
+    networks = request.family.networks
+    return fitted(request, tuple(lowered(source, request.precision, request.images) for source in networks))
 
 
 def fitted(request: Request, integers: Sequence[IntegerNetwork]) -> tuple[Built, ...]:
@@ -127,12 +134,15 @@ def fitted(request: Request, integers: Sequence[IntegerNetwork]) -> tuple[Built,
     )
 
 
-def lowered(source: SourceNetwork, precision: Precision) -> IntegerNetwork:
-    """A network as integers. Raises UnsupportedOperator."""
+def lowered(source: SourceNetwork, precision: Precision, images: Images = calibration.images) -> IntegerNetwork:
+    """A network as integers. images: to calibrate with.
+
+    Raises UnsupportedOperator for what no NPU can compute, and what `images` raises.
+    """
     log.info("%s: calibrating and quantising", source.member.name)
     with _of(source.member.name):
         partitioned = partition(to_relax(source.network, INPUT_CHANNELS, calibration.PACKED))
-        found = calibration.calibrate(partitioned, calibration.images(source.header.shot_range))
+        found = calibration.calibrate(partitioned, images(source.header.shot_range))
         return codegen.lower(partitioned, found, precision).network
 
 
@@ -200,17 +210,17 @@ def _graph(network: IntegerNetwork, side_px: int, layout: Layout) -> bytes:
 
 def _compiled(request: Request, name: str, network: IntegerNetwork, side_px: int) -> Compiled:
     log.debug("%s: a tile of %d px", name, side_px)
-    with _of(name):
+    with _of(f"{name}, a tile of {side_px} px"):
         return vela.compiled(_graph(network, side_px, request.layout), request.npu)
 
 
 @contextmanager
-def _of(name: str) -> Iterator[None]:
-    """Says which network it is that cannot be computed."""
+def _of(what: str) -> Iterator[None]:
+    """Says which network it is that cannot be computed or compiled."""
     try:
         yield
-    except UnsupportedOperator as error:
-        raise UnsupportedOperator(f"{name}: {error.found}", expected=error.expected, remedy=error.remedy) from error
+    except (UnsupportedOperator, ToolchainError) as error:
+        raise type(error)(f"{what}: {error.found}", expected=error.expected, remedy=error.remedy) from error
 
 
 def _entries(built: tuple[Built, ...]) -> tuple[Entry, ...]:

@@ -112,6 +112,8 @@ def test_a_folder_with_something_else_is_left_alone(
         (["--target", TARGET, "--precision", "fp16"], ["'fp16' for ethos-u55-64", "expected a16w8, a8w8"]),
         (["--target", "host", "--precision", "a16w8"], ["'a16w8' for host", "expected float32"]),
         (["--target", TARGET, "--tune", "4"], ["--tune for ethos-u55-64", "a target whose core computes the network"]),
+        (["--target", "host", "--calibrate", "."], ["--calibrate for host", "a target whose network an NPU computes"]),
+        (["--target", TARGET, "--calibrate", "nowhere"], ["--calibrate nowhere: no such folder", "sRGB photographs"]),
         (["--target", TARGET, "--model", "universe"], ["'universe'", "universal"]),
         (["--target", "ethos-u55-65"], ["'ethos-u55-65'", "ethos-u55-64"]),
         (["--target", "ethos-u9000"], ["'ethos-u9000'"]),
@@ -245,6 +247,16 @@ def test_what_breaks_off_leaves_all_as_it_was(
     assert said in errors(capsys)
     assert [path.name for path in here.iterdir()] == ["out"]
     assert content_of(here / "out") == previous
+
+
+def test_a_tile_that_vela_falls_over_is_told_with_its_network(
+    run: Run, here: Path, npu_bundle: NpuBundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Vela 5.2 has no tensors as large."""
+    monkeypatch.setattr(network_bundle, "lowered", lambda *_: npu_bundle.built[0].network)
+    assert run("--tile", "131072") == 2
+    assert errors(capsys).startswith("error: tiny, a tile of 131072 px: Vela ended with 1: ")
+    assert list(here.iterdir()) == []
 
 
 def test_eight_bit_activations_on_request(

@@ -65,6 +65,7 @@ def test_what_the_manifest_says_of_the_whole(npu_bundle: NpuBundle, manifest: di
     assert (manifest["target"], manifest["precision"]) == (TARGET, "a16w8")
     assert manifest["family"] == npu_bundle.request.family.name
     assert manifest["npu"]["accelerator"] == TARGET
+    assert manifest["calibration"] == {"images": "drawn scenes"}
     assert manifest["toolchain"] == {
         "tvm": version("apache-tvm"), "vela": version("ethos-u-vela"), "tosa-tools": version("tosa-tools")
     }  # fmt: skip
@@ -102,8 +103,9 @@ def test_estimates_are_called_estimates(manifest: dict) -> None:
 
 def test_every_file_is_the_one_that_the_manifest_lists(npu_bundle: NpuBundle, manifest: dict) -> None:
     (one,) = manifest["specialists"]
-    listed = [*one["files"].values(), *(file for tile in one["golden"].values() for file in tile.values())]
-    assert len(listed) == 4 + 2 * len(TILES)
+    integers = [file for tile in one["golden"].values() for file in tile.values()]
+    listed = [*manifest["sources"], *one["files"].values(), *integers]
+    assert len(listed) == 5 + 4 + 2 * len(TILES)
     for file in listed:
         assert sha256(npu_bundle.folder / file["path"]) == file["sha256"]
 
@@ -154,7 +156,9 @@ def test_boards_can_read_it(npu_bundle: NpuBundle) -> None:
         assert (opened.integers(0, tile, "output") == made.answer).all()
 
 
-@pytest.mark.parametrize("name", ["networks/0.payload", "networks/0.weights"])
+@pytest.mark.parametrize(
+    "name", ["networks/0.payload", "networks/0.weights", "src/fan_npu_model.c", "src/fan_npu.c", "include/fan_npu.h"]
+)
 def test_a_corrupt_bundle_is_noticed(npu_bundle: NpuBundle, tmp_path: Path, name: str) -> None:
     for path, content in content_of(npu_bundle.folder).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +199,7 @@ def test_several_networks(
     other = replace(built.network, output=replace(output, bias=output.bias + 1000))
     integers = {"first": built.network, "second": other}
     monkeypatch.setattr(verification, "_SCENES", verification._SCENES[-2:])
-    monkeypatch.setattr(network_bundle, "lowered", lambda one, _precision: integers[one.member.name])
+    monkeypatch.setattr(network_bundle, "lowered", lambda one, *_: integers[one.member.name])
     request = replace(npu_bundle.request, family=SourceFamily("both", tuple(sources)))
     folder = tmp_path / "out"
     folder.mkdir()
