@@ -150,8 +150,7 @@ def _quality(link: LinkStatistics, statistics: BoardStatistics, round_trip_s: fl
         link.bad_frames,
         link.reconnects,
         link.resets,
-        statistics.frames_bad_crc + statistics.frames_malformed,
-        statistics.overflows,
+        statistics.frames_bad_crc + statistics.frames_malformed + statistics.overflows,
         link.baud,
         round_trip_s,
         transfer_s,
@@ -187,8 +186,6 @@ def _warnings(
             f"the link lost or damaged frames: {link.retransmits} sent again, {link.bad_frames} damaged on their way "
             f"here, {link.dropped_frames} on their way there"
         )
-    if link.overflows:
-        found.append(f"the board's receive buffer overflowed: {link.overflows} bytes; flow control or less baud helps")
     if wall_s and link.transfer_s > SLOW_LINK_SHARE * wall_s and link.baud:
         found.append(f"{100 * link.transfer_s / wall_s:.0f} % of the time went into the link at {link.baud} baud")
     return found

@@ -94,7 +94,6 @@ def _link_facts(validation: Validation) -> dict[str, str]:
         "time beside the runs": f"{link.transfer_s:.2f} s for all tiles",
         "sent again": f"{link.retransmits} frames",
         "damaged": f"{link.bad_frames} frames on their way here, {link.dropped_frames} on their way there",
-        "overflows": f"{link.overflows} bytes, at the board",
         "reconnects": f"{link.reconnects}",
         "restarts of the board": f"{link.resets}",
     }

@@ -33,7 +33,7 @@ class BoardFacts:
 @dataclass(frozen=True)
 class LinkQuality:
     """How the link did. transfer_s: of the tiles' wall time, what the board did not compute. round_trip_s: of a few
-    bytes. dropped_frames, overflows: the board's own count."""
+    bytes. dropped_frames: the board's own count of those that were damaged."""
 
     bytes_sent: int
     bytes_received: int
@@ -42,7 +42,6 @@ class LinkQuality:
     reconnects: int
     resets: int
     dropped_frames: int
-    overflows: int
     baud: int | None
     round_trip_s: float
     transfer_s: float

@@ -256,7 +256,7 @@ class BoardStatistics:
     frames_bad_crc: int
     frames_malformed: int
     overflows: int
-    """Bytes that came while its buffer was full."""
+    """Frames longer than any may be: two that ran together, mostly."""
     duplicates: int
     """WRITEs of blocks that were there."""
     runs: int

@@ -124,7 +124,7 @@ def test_a_link_that_fails_is_no_verdict(board: FakeBoard, monkeypatch: pytest.M
             {"frames_bad_crc": 1, "frames_malformed": 4},
             "2 damaged on their way here, 5 on their way",
         ),
-        ({}, {"overflows": 9}, "receive buffer overflowed: 9 bytes"),
+        ({}, {"overflows": 9}, "0 damaged on their way here, 9 on their way there"),
         ({"resets": 1}, {}, "the board started anew once"),
         ({"reconnects": 2}, {}, "the connection broke 2 times"),
     ],

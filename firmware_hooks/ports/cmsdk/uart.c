@@ -30,7 +30,6 @@ typedef struct {
 static uint8_t ring[UART_RING_BYTES];
 static volatile uint32_t written;
 static volatile uint32_t taken;
-static volatile uint32_t lost;
 
 static uint32_t divider_of(uint32_t baud) { return (UART_CLOCK_HZ + baud / 2u) / baud; }
 
@@ -41,18 +40,16 @@ void uart_start(void)
     NVIC_ENABLE[UART_RECEIVE_INTERRUPT / 32u] = 1u << (UART_RECEIVE_INTERRUPT % 32u);
 }
 
+/* A byte that the UART or the ring has no room for is lost, which the link notices and repairs. */
 void uart_receive(void)
 {
     UART->interrupt = RECEIVE_INTERRUPT;
     while ((UART->state & RECEIVE_FULL) != 0u) {
         if ((UART->state & RECEIVE_OVERRUN) != 0u) {
             UART->state = RECEIVE_OVERRUN;
-            ++lost;
         }
         const uint8_t byte = (uint8_t)UART->data;
-        if (written - taken == UART_RING_BYTES) {
-            ++lost;
-        } else {
+        if (written - taken != UART_RING_BYTES) {
             ring[written % UART_RING_BYTES] = byte;
             ++written;
         }
@@ -78,8 +75,6 @@ void uart_wait(void)
     }
     __asm__ volatile("cpsie i" ::: "memory");
 }
-
-uint32_t uart_lost(void) { return lost; }
 
 void uart_write(const uint8_t *bytes, size_t count)
 {

@@ -19,9 +19,6 @@ size_t uart_take(uint8_t *bytes, size_t count);
 /* Sleeps until an interrupt unless there are received bytes. */
 void uart_wait(void);
 
-/* Bytes lost since the start: by the UART, or because the ring was full. */
-uint32_t uart_lost(void);
-
 /* Waits until the last byte is in the UART. */
 void uart_write(const uint8_t *bytes, size_t count);
 
