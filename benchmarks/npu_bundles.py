@@ -176,7 +176,9 @@ def run(arguments: argparse.Namespace) -> None:
     families = dict.fromkeys(str(model.family) for model in manifest.shipped().models)
     found: list[Bundle] = []
     for model in arguments.model or families:
-        found += bundles(model, arguments.target or npu_targets(), arguments.tile)
+        for one in bundles(model, arguments.target or npu_targets(), arguments.tile):
+            sys.stderr.write(f"{one.model}, {one.target}: {one.differing:,} of {one.values:,} integers differ\n")
+            found.append(one)
     print(f"{estimate_table(found)}\n\n{exactness_table(found)}")
     if arguments.json is not None:
         content = {"bundles": [asdict(one) for one in found]}
