@@ -28,7 +28,7 @@ from compile.relax_fallback import convolution as by_relax
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
-from compile.row_kernels.kernel import padded
+from compile.row_kernels.kernel import COLUMNS, padded
 from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import Alignment, AlignmentWeights, BlockWeights, RowBlock
 from compile.row_program import AROUND, HALF, PAIR, SAME, Ring, RowProgram, Rows, Step
@@ -38,7 +38,7 @@ NO_WEIGHTS = np.zeros(0, np.float32)
 
 def fuse(output: Node, lanes: int) -> RowProgram:
     """The program that computes `output`, for vectors of `lanes` values. Raises UnsupportedOperator."""
-    builder = _Builder(lanes)
+    builder = _Builder(output, lanes)
     answer = builder.ring(output)
     if builder.image is None:
         raise UnsupportedOperator("network that doesn't read its input", expected="one that does")
@@ -68,8 +68,8 @@ _UNALIGNED = _Aligning(None, None, None)
 class _Builder:
     """Makes a ring for every tensor that has to be kept, inputs first."""
 
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
+    def __init__(self, output: Node, lanes: int) -> None:
+        self.output, self.lanes = output, lanes
         self.steps: list[Step] = []
         self.image: Ring | None = None
         self._rings: dict[Node, Ring] = {}
@@ -123,11 +123,17 @@ class _Builder:
         kernel = RowElementwise(operation, target.channels, low, high, target.channels - node.shape[0])
         return self._append(Step(kernel, first, SAME, second[0] if second else None, target, NO_WEIGHTS, 1))
 
-    def _new_ring(self, node: Node) -> Ring:
+    def _together(self, node: Node) -> int:
+        """Columns of a convolution's output that share a vector. Of the network's answer they may: no kernel reads it
+        in vectors."""
+        share, rest = divmod(self.lanes, node.shape[0])
+        return share if node is self.output and rest == 0 and COLUMNS % share == 0 else 1
+
+    def _new_ring(self, node: Node, together: int = 1) -> Ring:
         if node.shape[1] > self._image_height:
             _refused(node)
         scale = (self._image_height // node.shape[1]).bit_length() - 1
-        return Ring(scale, padded(node.shape[0], self.lanes))
+        return Ring(scale, padded(node.shape[0], self.lanes // together))
 
     def _append(self, step: Step) -> Ring:
         self.steps.append(step)
@@ -150,12 +156,14 @@ class _Builder:
         if rows is None or node.weight.shape[3] != side or not (node.groups == 1 or depthwise_here):
             return self.ring(by_relax(node))
         source = self.ring(node.source)
-        target = self._new_ring(node)
         if node.groups == 1:
-            kernel = RowConvolution(side, node.source.shape[0], source.channels, target.channels, "none")
+            together = self._together(node)
+            target = self._new_ring(node, together)
+            kernel = RowConvolution(side, node.source.shape[0], source.channels, target.channels, "none", together)
             return self._append(
                 Step(kernel, source, rows, None, target, kernel.packed(node.weight, node.bias, self.lanes), 1)
             )
+        target = self._new_ring(node)
         depthwise = RowDepthwise(side, source.channels)
         packed = depthwise.packed(node.weight, node.bias)
         return self._append(Step(depthwise, source, rows, None, target, packed, 1))

@@ -123,7 +123,7 @@ class RowBlock:
 
         wide = rectified(product(seen, channels, self.wide, "widen"), self.wide, "wide")
         narrow = product(wide, self.wide, channels, "narrow")
-        gamma = beta = None
+        modulation = None
         if (align := self.alignment) is not None:
             pixel = te.reduce_axis((0, align.image_inputs), "pixel")
             image_inputs = te.compute(
@@ -138,27 +138,25 @@ class RowBlock:
                 name="image_total",
             )
             hidden = rectified(image, align.hidden, "hidden")
-            gamma = product(hidden, align.hidden, channels, "gamma")
-            beta = product(hidden, align.hidden, channels, "beta")
+            # Gamma and beta as one sum: their inputs are loaded once.
+            total = product(hidden, align.hidden, 2 * channels, "modulation")
+            # A stage of its own, for two sums at once are more than there are registers for.
+            modulation = te.compute(
+                (columns, 2 * blocks, lanes), lambda *place: with_bias(total, *place), name="modulation"
+            )
 
         def added(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             return with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
 
-        shape = (columns, blocks, lanes)
-        if align is None:
-            return a.function(te.compute(shape, added, name="out"))
-
-        def clamped(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
-            value = with_bias(gamma, x, block, lane)
+        def modulated(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
+            factor = modulation[x, block, lane]
             if math.isfinite(align.low) or math.isfinite(align.high):
                 low, high = (tirx.const(bound, vectors.values) for bound in (align.low, align.high))
-                value = te.min(te.max(value, low), high)
-            return value
+                factor = te.min(te.max(factor, low), high)
+            return added(x, block, lane) * factor + modulation[x, blocks + block, lane]
 
-        # Stages of their own, for three sums at once are more than there are registers for.
-        factor = te.compute(shape, clamped, name="factor")
-        addend = te.compute(shape, lambda *at: with_bias(beta, *at), name="addend")
-        return a.function(te.compute(shape, lambda *at: added(*at) * factor[at] + addend[at], name="out"))
+        finished = added if align is None else modulated
+        return a.function(te.compute((columns, blocks, lanes), finished, name="out"))
 
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         find, lanes = schedule.get_sblock, vectors.lanes
@@ -175,8 +173,8 @@ class RowBlock:
         group = tile_stage(schedule, find("out"), None, blocks(self.channels))
         sum_up("narrow", group)
         if self.alignment is not None:
-            for stage, name in (("addend", "beta"), ("factor", "gamma")):
-                sum_up(name, tile_stage(schedule, find(stage), chunk, blocks(self.channels)))
+            group = tile_stage(schedule, find("modulation"), chunk, blocks(2 * self.channels))
+            sum_up("modulation", group)
             group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
             sum_up("image", group)
         group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
@@ -196,10 +194,8 @@ class RowBlock:
             sizes |= {
                 "image": align.hidden * align.image_inputs,
                 "image_bias": align.hidden,
-                "gamma": self.channels * align.hidden,
-                "gamma_bias": self.channels,
-                "beta": self.channels * align.hidden,
-                "beta_bias": self.channels,
+                "modulation": 2 * self.channels * align.hidden,
+                "modulation_bias": 2 * self.channels,
             }
         starts = [0, *accumulate_sizes(sizes.values())]
         return dict(zip(sizes, starts, strict=False)), starts[-1]
@@ -227,8 +223,8 @@ class RowBlock:
                 matrix(w.image, hidden, self.alignment.image_inputs, lanes),
                 vector(w.image_bias, hidden),
                 matrix(w.gamma, channels, hidden, lanes),
-                vector(w.gamma_bias, channels),
                 matrix(w.beta, channels, hidden, lanes),
+                vector(w.gamma_bias, channels),
                 vector(w.beta_bias, channels),
             ]
         return np.concatenate(parts)

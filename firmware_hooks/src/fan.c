@@ -390,6 +390,22 @@ static void copy_rows(const fan_call *call, span rows)
     }
 }
 
+/* Makes zero what lies on both sides of a ring's rows. The rows themselves are written before they are read. */
+static void clear_margins(const fan_call *call, uint32_t index)
+{
+    const fan_ring *ring = &call->network->rings[index];
+    const size_t value_bytes = call->network->value_bytes;
+    const size_t left_bytes = ring->channels * value_bytes;
+    const size_t pitch_bytes = call->ring_pitches[index] * value_bytes;
+    const size_t right = (columns_of(call->width, ring->scale) + 1u) * left_bytes;
+    uint8_t *row = pointer_to(call, (int32_t)call->ring_starts[index]);
+    for (uint32_t i = 0u; i < ring->capacity; ++i) {
+        clear(row, left_bytes);
+        clear(row + right, pitch_bytes - right);
+        row += pitch_bytes;
+    }
+}
+
 static int noise_is_possible(const fan_noise *noise)
 {
     for (uint32_t i = 0u; i < 3u; ++i) {
@@ -458,11 +474,14 @@ fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *
     }
     const size_t shared_bytes = lay_out(call);
     call->scratch = part == 0u ? call->arena : call->arena + shared_bytes + (part - 1u) * scratch_bytes(network);
-    const size_t lines = shared_bytes / FAN_ARENA_ALIGNMENT;
     begin_phase(call, 0u, ~(uint64_t)0u);
     while (take_group(call)) {
-        const size_t first = lines * call->group / parts * FAN_ARENA_ALIGNMENT;
-        clear(call->arena + first, lines * (call->group + 1u) / parts * FAN_ARENA_ALIGNMENT - first);
+        if (call->group == 0u) {
+            clear(pointer_to(call, (int32_t)call->zeros), (call->ring_starts[0] - call->zeros) * network->value_bytes);
+        }
+        for (uint32_t i = call->group; i < network->ring_count; i += parts) {
+            clear_margins(call, i);
+        }
     }
     set_constants(call, noise);
     return FAN_OK;

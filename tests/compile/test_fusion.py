@@ -111,6 +111,15 @@ def test_every_layer_is_one_step_and_every_ring_is_whole_vectors(architecture: A
         made.add(step.target)
 
 
+@pytest.mark.parametrize(("lanes", "together"), [(1, 1), (4, 1), (8, 2), (16, 4), (32, 8)])
+def test_columns_of_the_answer_fill_its_vectors(lanes: int, together: int) -> None:
+    program = fuse(graph_of(random_network(FOUR_SCALES)), lanes)
+    assert program.answer.channels == 4
+    *others, last = (step.kernel for step in program.steps if isinstance(step.kernel, RowConvolution))
+    assert (last.outputs, last.together) == (4, together)
+    assert {kernel.together for kernel in others} == {1}
+
+
 def test_what_each_layer_reads() -> None:
     program = fuse(graph_of(random_network(FOUR_SCALES)), 1)
     rows = {

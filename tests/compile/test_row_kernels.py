@@ -79,11 +79,20 @@ CUTS = tuple(
     )
 )
 cuts = pytest.mark.parametrize("cut", CUTS, ids=str)
+SHARED_CUTS = tuple(cut for cut in CUTS if cut.lanes > 1)
+shared_cuts = pytest.mark.parametrize("cut", SHARED_CUTS, ids=str)
 
 
 def convolution(cut: Cut, side: int, addend: str) -> RowConvolution:
     inputs, outputs, _ = cut.widths
     return RowConvolution(side, inputs, padded(inputs, cut.lanes), padded(outputs, cut.lanes), addend)
+
+
+def shared_convolution(cut: Cut, side: int, addend: str) -> RowConvolution:
+    """Of as few outputs as two columns, or four, share a vector with."""
+    together = 4 if cut.tiling.unrolled == 2 else 2
+    inputs = cut.widths[0]
+    return RowConvolution(side, inputs, padded(inputs, cut.lanes), cut.lanes // together, addend, together)
 
 
 def block(cut: Cut, bounds: tuple[float, float] | None) -> RowBlock:
@@ -108,6 +117,7 @@ def kernels_of(cut: Cut) -> list[RowKernel]:
     image = padded(IMAGE_INPUTS, cut.lanes)
     return [
         *(convolution(cut, side, addend) for side, addend in CONVOLUTIONS),
+        *(shared_convolution(cut, side, addend) for side, addend in CONVOLUTIONS if cut.lanes > 1),
         *(block(cut, bounds) for bounds in BOUNDS),
         RowDepthwise(2, image),
         RowDepthwise(3, image),
@@ -162,22 +172,39 @@ def check(found: np.ndarray, expected: np.ndarray, cut: Cut) -> None:
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize(("side", "addend"), CONVOLUTIONS)
 def test_convolution(compiled: CompiledHere, cut: Cut, side: int, addend: str, chunks: int) -> None:
-    kernel, (inputs, outputs, _) = convolution(cut, side, addend), cut.widths
+    check_convolution(compiled, cut, convolution(cut, side, addend), chunks)
+
+
+@shared_cuts
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize(("side", "addend"), CONVOLUTIONS)
+def test_columns_that_share_a_vector(compiled: CompiledHere, cut: Cut, side: int, addend: str, chunks: int) -> None:
+    kernel = shared_convolution(cut, side, addend)
+    assert kernel.together > 1
+    check_convolution(compiled, cut, kernel, chunks)
+
+
+def check_convolution(compiled: CompiledHere, cut: Cut, kernel: RowConvolution, chunks: int) -> None:
+    side, inputs = kernel.side, kernel.inputs
+    outputs = cut.widths[1] if kernel.together == 1 else kernel.outputs
     columns = columns_of(chunks)
     stride, border = (2, 0) if side == 2 else (1, side // 2)
     seen = stride * columns + 2 * border
     # Of the padding, the kernel need not read anything.
     rows = [features(cut, seen, inputs, seed=row, filling=np.nan) for row in range(side)]
     weight = random(outputs, inputs, side, side, seed=10, scale=(inputs * side**2) ** -0.5)
-    bias, skip = random(outputs, seed=11), features(cut, columns, outputs, seed=12)
+    bias = random(outputs, seed=11)
+    skip = features(cut, columns, outputs, seed=12)[:, : kernel.outputs].copy()
     expected = np.tile(rounded(bias, cut), (columns, 1))
     for y in range(side):
         for x in range(side):
             taken = rows[y][x : x + stride * columns : stride, :inputs].astype(np.float64)
             expected += taken @ rounded(weight[:, :, y, x], cut).T
-    if addend == "side":
+    if kernel.addend == "side":
         expected += skip[:, :outputs]
     memory, places = scattered(rows, border, in_vectors(cut))
+    # A row begins behind one column of its border.
+    pixel_bytes = min(kernel.outputs * np.dtype(cut.vectors.values).itemsize, in_vectors(cut))
     found = compiled.call(
         name_of(cut, kernel),
         rows=memory,
@@ -186,8 +213,8 @@ def test_convolution(compiled: CompiledHere, cut: Cut, side: int, addend: str, c
         chunks=chunks,
         out_shape=(columns, kernel.outputs),
         out_type=cut.vectors.values,
-        out_aligned_bytes=in_vectors(cut),
-        side=Memory(skip, in_vectors(cut)) if addend == "side" else None,
+        out_aligned_bytes=pixel_bytes,
+        side=Memory(skip, pixel_bytes) if kernel.addend == "side" else None,
     )
     check(found, expected, cut)
 
@@ -560,7 +587,8 @@ def test_names_tell_kernels_apart() -> None:
     """Equal names in one bundle would be one function."""
     kernels: list[RowKernel] = [
         *(
-            RowConvolution(side, inputs, pitch, outputs, addend)
+            RowConvolution(side, inputs, pitch, outputs, addend, together)
+            for together in (1, 2)
             for side in (1, 2, 3)
             for inputs in (1, 11)
             for pitch in (11, 111)
