@@ -38,6 +38,8 @@ WORKED_TILES = ("smallest", "narrow", LARGEST)
 """Of 16 x 16, 16 x 64 and 128 x 128 pixels."""
 MOST_INSTRUCTIONS_PER_MAC = {"mps2-an386": 4.0, "mps2-an500": 2.8, "mps2-an505": 4.0, "mps3-an547": 0.9}
 """Of a whole tile, a tenth to a fifth above what was measured when this was written."""
+LONG_FRAME_BYTES = 500
+"""Frames of a job's input are longer, all others shorter."""
 Bundles = Callable[[str], Path]
 
 
@@ -228,6 +230,29 @@ def test_a_reset_shows_and_is_got_over(whole_bundle: Bundles) -> None:
         assert board.link.resets == 1
         assert np.array_equal(before.output, after.output)
         assert sum("fan-agent on mps2-an500" in line for line in board.link.console) == 2
+
+
+def test_a_reset_in_the_middle_of_a_job(whole_bundle: Bundles, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = whole_bundle("cortex-m7")
+    tile = tiles(bundle)["short"]
+    transport = QemuSystem.start("mps2-an500", bundle=bundle)
+    with board_on(transport) as board:
+        before = run(board, tile)
+        send = transport.write
+        long_frames: list[bytes] = []
+
+        def write(data: bytes) -> None:
+            send(data)
+            if len(data) > LONG_FRAME_BYTES:
+                long_frames.append(data)
+                if len(long_frames) == 2:
+                    transport.reset_board()
+
+        monkeypatch.setattr(transport, "write", write)
+        after = run(board, tile)
+        assert board.link.resets == 1
+        assert len(long_frames) > tile.noisy.nbytes // 1024
+        assert np.array_equal(before.output, after.output)
 
 
 def emulators() -> set[int]:
