@@ -123,30 +123,30 @@ class RowBlock:
 
         wide = rectified(product(seen, channels, self.wide, "widen"), self.wide, "wide")
         narrow = product(wide, self.wide, channels, "narrow")
-        modulation = None
-        if (align := self.alignment) is not None:
-            pixel = te.reduce_axis((0, align.image_inputs), "pixel")
-            image_inputs = te.compute(
-                (columns, align.image_inputs), lambda x, k: a.side[x * align.image_pitch + k], name="image_inputs"
-            )
-            image = te.compute(
-                (columns, align.hidden // lanes, lanes),
-                lambda x, block, lane: te.sum(
-                    image_inputs[x, pixel] * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
-                    axis=[pixel],
-                ),
-                name="image_total",
-            )
-            hidden = rectified(image, align.hidden, "hidden")
-            # Gamma and beta as one sum: their inputs are loaded once.
-            total = product(hidden, align.hidden, 2 * channels, "modulation")
-            # A stage of its own, for two sums at once are more than there are registers for.
-            modulation = te.compute(
-                (columns, 2 * blocks, lanes), lambda *place: with_bias(total, *place), name="modulation"
-            )
 
         def added(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             return with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
+
+        shape = (columns, blocks, lanes)
+        if (align := self.alignment) is None:
+            return a.function(te.compute(shape, added, name="out"))
+        pixel = te.reduce_axis((0, align.image_inputs), "pixel")
+        image_inputs = te.compute(
+            (columns, align.image_inputs), lambda x, k: a.side[x * align.image_pitch + k], name="image_inputs"
+        )
+        image = te.compute(
+            (columns, align.hidden // lanes, lanes),
+            lambda x, block, lane: te.sum(
+                image_inputs[x, pixel] * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
+                axis=[pixel],
+            ),
+            name="image_total",
+        )
+        hidden = rectified(image, align.hidden, "hidden")
+        # Gamma and beta as one sum: their inputs are loaded once.
+        total = product(hidden, align.hidden, 2 * channels, "modulation")
+        # A stage of its own, for two sums at once are more than there are registers for.
+        modulation = te.compute((columns, 2 * blocks, lanes), lambda *at: with_bias(total, *at), name="modulation")
 
         def modulated(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             factor = modulation[x, block, lane]
@@ -155,8 +155,7 @@ class RowBlock:
                 factor = te.min(te.max(factor, low), high)
             return added(x, block, lane) * factor + modulation[x, blocks + block, lane]
 
-        finished = added if align is None else modulated
-        return a.function(te.compute((columns, blocks, lanes), finished, name="out"))
+        return a.function(te.compute(shape, modulated, name="out"))
 
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         find, lanes = schedule.get_sblock, vectors.lanes
