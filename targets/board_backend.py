@@ -98,9 +98,12 @@ class BoardBackend:
         self._close = weakref.finalize(self, self._board.close)
         try:
             check_board(self._board, self._bundle)
+            baud = self._board.negotiate_baud()
         except UserError:
             self._close()
             raise
+        if baud is not None:
+            log.info("board: the link runs at %d baud", baud)
         self._turn = Lock()
         self._px_per_s: float | None = None
 

@@ -82,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--raw {arguments.raw}: no such file", expected="a capture")
     if arguments.raw is not None and isinstance(bundle, NpuBundle):
         raise ConfigError(f"--raw with {bundle.folder}, an NPU's bundle", expected="one for a core")
+    if arguments.raw is not None and arguments.keep_baud:
+        raise ConfigError("--raw with --keep-baud: the ISP raises the rate of its link itself", expected="one of them")
     tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
     if arguments.output is not None:
         _make_place(arguments.output)

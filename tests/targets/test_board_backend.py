@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.agent_process import agent_process
+from benchmarks.faulty_cable import Faults, PtyCable
 from denoiser import Denoiser
 from denoiser.stage import Denoise, DenoiseParameters
 from isp.cfa import Cfa
@@ -17,7 +19,8 @@ from isp.errors import ConfigError
 from isp.noise.model import NoiseModel, NoiseOrigin
 from isp.stage import Domain
 from isp.tiling import span, tiles
-from targets.board_backend import Choice, cut_out, duration, resolve, tile_side
+from targets.agent_build import build_agent
+from targets.board_backend import BoardBackend, Choice, cut_out, duration, resolve, tile_side
 from targets.bundle import Specialist, read
 from targets.errors import BoardMemoryError, NoBoardError, WrongBundleError
 from tests.isp.stages.signals import signal_of
@@ -61,6 +64,21 @@ def test_a_frame_that_fits_is_one_tile(
         out = board.denoise(mosaic, "BGGR", SHOT, READ, strength=1.5)
     assert np.abs(out - host.denoise(mosaic, "BGGR", SHOT, READ, strength=1.5)).max() <= 1e-6
     assert caplog.messages.count("board: 1 of 1 tiles, 0 s left") == 2
+
+
+def test_a_serial_port_goes_as_fast_as_it_can(
+    tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program, mosaic = build_agent(tiny_bundle, tmp_path / "fan-agent"), a_mosaic(64, 64)
+    host = Denoiser(backend=str(tiny_bundle)).denoise(mosaic, "RGGB", SHOT, READ)
+    cable = PtyCable(Faults())
+    with cable, agent_process([program, "--tty", cable.board_path]), caplog.at_level(logging.INFO):
+        backend = BoardBackend("auto", f"{tiny_bundle}@{cable.host_url}")
+        noise = NoiseModel.uniform(SHOT, READ, NoiseOrigin.TAG)
+        out = backend.denoise_once(mosaic, Cfa.RGGB, backend.choice.members[0], noise, lambda *_: None)
+        assert "board: the link runs at 3000000 baud" in caplog.messages
+        del backend
+    assert np.abs(out - host).max() <= 1e-6
 
 
 def test_the_stage_puts_the_board_on_record(tiny_bundle: Path, start_agent: StartAgent) -> None:

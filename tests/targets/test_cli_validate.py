@@ -170,6 +170,7 @@ def test_a_link_that_fails_is_no_mismatch(
         (["{bundle}", "--target", "none.yaml"], 3, "none.yaml: No such file"),
         (["{bundle}", "--target", "arm64", "--board", "user:host"], 2, "a bundle for host; expected one for arm64"),
         (["{bundle}", "--board", "user:host", "--baud", "9600"], 2, "--baud 9600 for user:host; expected --board and"),
+        (["{bundle}", "--raw", str(SAMPLE), "--keep-baud"], 2, "--raw with --keep-baud"),
         (["{bundle}", "--baud", "9600"], 2, "--baud 9600 for no port"),
         (["{bundle}", "--board", "/dev/ttyUSB7", "--baud", "-1"], 2, "--baud -1; expected a number above 0"),
         (["{bundle}", "--board", "user:host", "-o", "{bundle}"], 2, ": a folder; expected the name of a page, such as"),
