@@ -101,26 +101,35 @@ def calibrate(partitioned: tvm.IRModule, seen_images: Iterable[np.ndarray]) -> C
 
 
 class _Sums:
-    """Adds up the inputs of a convolution; each image's are divided by their mean square."""
+    """Adds up the inputs of a convolution; each image's are divided by their mean square.
+
+    Deviations from means are added, not squares that means are taken from: of an input that never varies, as a channel
+    that is but its bias, float32 would leave a covariance below zero.
+    """
 
     def __init__(self) -> None:
-        self._weight = self._first = self._second = np.zeros(())
+        self._weights: list[np.ndarray] = []
+        self._means: list[np.ndarray] = []
+        self._within = np.zeros(())
 
     def add(self, patches: np.ndarray) -> None:
         """patches: float32 [groups, inputs, pixels]."""
-        pixels = patches.shape[2]
-        second = (patches @ patches.transpose(0, 2, 1)).astype(np.float64) / pixels
-        first = patches.mean(2, dtype=np.float64)
-        energy = np.trace(second, axis1=1, axis2=2) / second.shape[1]
+        mean = patches.mean(2, dtype=np.float64)
+        deviations = patches - mean.astype(np.float32)[:, :, None]
+        covariance = (deviations @ deviations.transpose(0, 2, 1)).astype(np.float64) / patches.shape[2]
+        energy = (np.trace(covariance, axis1=1, axis2=2) + np.square(mean).sum(1)) / mean.shape[1]
         weight = 1 / (energy + _NO_ENERGY)
-        self._weight = self._weight + weight
-        self._first = self._first + first * weight[:, None]
-        self._second = self._second + second * weight[:, None, None]
+        self._weights.append(weight)
+        self._means.append(mean)
+        self._within = self._within + covariance * weight[:, None, None]
 
     def inputs(self) -> Inputs:
-        mean = self._first / self._weight[:, None]
-        second = self._second / self._weight[:, None, None]
-        return Inputs(mean, second - mean[:, :, None] * mean[:, None, :])
+        weights, means = np.array(self._weights), np.array(self._means)
+        total = weights.sum(0)
+        mean = (weights[:, :, None] * means).sum(0) / total[:, None]
+        deviations = means - mean
+        between = np.einsum("ng,ngi,ngj->gij", weights, deviations, deviations)
+        return Inputs(mean, (self._within + between) / total[:, None, None])
 
 
 def convolution_of(node: Node) -> Convolution | None:

@@ -9,10 +9,12 @@ import pytest
 
 from compile.ethos_u import calibration
 from compile.ethos_u.calibration import Calibration, Observer, calibrate, convolution_of, images
+from compile.ethos_u.integer_graph import Precision
 from compile.ethos_u.partition import npu_functions
+from compile.ethos_u.quantisation import quantise
 from compile.network_graph import Convolution, Image
 from compile.relax_import import to_tensors
-from tests.compile.ethos_u.conftest import Partitioned
+from tests.compile.ethos_u.conftest import SIZE, Partitioned
 from tests.compile.graphs import executed
 
 
@@ -77,6 +79,20 @@ def test_bright_images_count_as_much_as_dark_ones(partitioned: Partitioned, comp
     of_one = alone.covariance + alone.mean[:, :, None] * alone.mean[:, None, :]
     # (1 / e * e + 1 / (1e4 e) * 1e4 e) / (1 / e + 1 / (1e4 e)), twice the second moment of the dark one in all.
     assert np.abs(second / (2 * of_one / 1.0001) - 1).max() < 1e-3
+
+
+def test_inputs_that_never_vary_have_no_covariance_below_zero(partitioned: Partitioned, compiled_once: None) -> None:
+    """The plane that tells the noise, where all images have the same; GPTQ wants the root of a covariance."""
+    image = np.empty((1, 5, SIZE, SIZE), np.float32)
+    image[0] = np.array([0.1, 0.18278971, 0.3, 0.7, -0.61], np.float32)[:, None, None]
+    (function,) = npu_functions(partitioned.module)
+    found = calibrate(partitioned.module, [image, image])
+    for inputs in found.inputs:
+        if inputs is not None:
+            spread = np.trace(inputs.covariance, axis1=1, axis2=2)
+            assert (np.linalg.eigvalsh(inputs.covariance) >= -1e-6 * spread[:, None]).all()
+    network = quantise(to_tensors(function), found, Precision.A16W8)
+    assert len(network.ordered()) == len(found.tensors) + 1
 
 
 def test_images_cover_the_range_and_are_drawn_the_same_each_time() -> None:
