@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from benchmarks import command
 from isp.atomic import replacing
 from isp.errors import InputError
-from isp.report.results_page import cells_table, page, section, shot_text
+from isp.report.results_page import page, section, shot_text
 
 Results = dict[str, Any]
 SOURCES = "npu_bundles, npu_cycles or npu_quality"
@@ -120,23 +122,29 @@ def _quality(rows: list[Results], results: Results) -> str:
     ]
     tables = [_card(chosen)]
     for name, title in titles.items():
-        tables.append(
-            _card(
-                [
-                    {title: f"{row['model']}, {row['how']}"}
-                    | {
-                        shot_text(shot): f"{level[name]:.2f}"
-                        for shot, level in zip(results["shots"], row["levels"], strict=True)
-                    }
-                    for row in rows
-                ]
-            )
-        )
+        lines = [
+            {title: f"{row['model']}, {row['how']}"} | _by_shot(results, (level[name] for level in row["levels"]))
+            for row in rows
+        ]
+        if name == "dark_bias":
+            lines.append({title: "limit, a tenth of the noise"} | _by_shot(results, results["dark_bias_limits"]))
+        tables.append(_card(lines))
     return "".join(tables)
 
 
+def _by_shot(results: Results, values: Iterable[float]) -> dict[str, str]:
+    return {shot_text(shot): f"{value:.2f}" for shot, value in zip(results["shots"], values, strict=True)}
+
+
 def _card(rows: list[dict[str, str]]) -> str:
-    return f'<section class="card wide">{cells_table(rows, "scores")}</section>'
+    """A table whose first column names the rows."""
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in rows[0])
+    body = ""
+    for row in rows:
+        first, *others = map(escape, row.values())
+        body += f"<tr><th scope=row>{first}</th>{''.join(f'<td>{each}</td>' for each in others)}</tr>"
+    table = f'<table class="scores"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<section class="card wide">{table}</section>'
 
 
 def _kib(size_bytes: float) -> str:

@@ -167,10 +167,14 @@ def test_integers_are_counted_and_those_that_differ_stand_out() -> None:
 def test_a_page_has_what_was_measured_alone(tmp_path: Path) -> None:
     level = {"raw_psnr_db": 42.123, "rendered_psnr_db": 36.0, "dark_bias": 0.5, "dark_quarter_psnr_db": 49.0}
     row = {"model": "m", "how": "float", "networks": ["m-3"], "levels": [level]}
-    text = npu_report.report({"rows": [row], "shots": [1.3e-3]})
+    text = npu_report.report({"rows": [row], "shots": [1.3e-3], "dark_bias_limits": [4.5]})
     assert "42.12" in text
     assert "1.3e-3" in text
     assert "m-3" in text
+    assert (
+        "<th scope=row>m, float</th><td>0.50</td></tr><tr><th scope=row>limit, a tenth of the noise</th><td>4.50"
+        in text
+    )
     assert "ExecuTorch" not in text
     assert "TOSA" not in text
     with pytest.raises(InputError, match="no results"):
