@@ -124,7 +124,7 @@ def estimate_table(found: Sequence[Bundle]) -> str:
         (
             *(one.model, one.target, f"{one.tile_px}", f"{one.cycles_per_megapixel / 1e6:.1f}"),
             *(f"{one.other_layout_cycles / one.cycles - 1:+.1%}", f"{one.tiles_per_frame}", f"{one.frame_s:.2f}"),
-            *(f"{size >> 10:,}" for size in (one.sram_bytes, one.dram_bytes, one.weights_bytes)),
+            *(f"{size / 1024:,.0f}" for size in (one.sram_bytes, one.dram_bytes, one.weights_bytes)),
             *(f"{one.npu_operators} of {one.operators}", f"{one.compile_s:.0f}"),
         )
         for one in found
