@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
 from denoiser import cli_calibrate, cli_evaluate, cli_models, cli_train
-from isp.errors import UserError
+from isp.errors import ConfigError, UserError
+
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return INTERRUPTED
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
+        return ConfigError.exit_code
     return code
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: what was started or half written goes with the command.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

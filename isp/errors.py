@@ -9,7 +9,7 @@
 | 4    | no board, or another host has it          | `targets.errors.NoBoardError` |
 | 5    | the link to a board failed                | `targets.errors.LinkError`    |
 | 6    | a board cannot do the work, or died of it | `targets.errors.BoardError`   |
-| 130  | interrupted (Ctrl-C)                      |                               |
+| 130  | interrupted (Ctrl-C, SIGTERM)             |                               |
 
 A command over several files goes on after a failure and ends with the first failure's code; a fault
 of the program itself counts as 1.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -36,4 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: what was started or half written goes with the command.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

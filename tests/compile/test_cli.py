@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -477,6 +478,22 @@ def test_as_a_program(here: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: no target is named 'hots'")
     assert done.stdout == ""
+
+
+def test_a_terminated_program_leaves_nothing(tiny_weights: Path, here: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(bundle.__file__).parents[1])}
+    command = [sys.executable, "-m", "compile", "--target", "host", "--model", str(tiny_weights), "-o", "out"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as running:
+        deadline_s = time.monotonic() + 120
+        while not list(here.glob(".out.*.partial")):
+            assert running.poll() is None
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        running.terminate()
+        _, said = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "error: interrupted; nothing was written"
+    assert list(here.iterdir()) == []
 
 
 def test_the_shipped_model_for_arm_under_its_emulator(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
