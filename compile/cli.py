@@ -226,15 +226,24 @@ def _meter(request: Request, compiler: Compiler, server: str | None) -> Meter:
         from compile.tuning.host_meter import HostMeter
 
         return HostMeter(target, vectors, compiler)
+    from compile.tuning.bench import Bench, LinuxBench, MachineBench
     from compile.tuning.cycles_meter import CyclesMeter
+    from compile.tuning.instructions_meter import InstructionsMeter
 
-    prefix = toolchain.run_prefix(target)
-    if not prefix or target.model_core is None:
+    machine, prefix = toolchain.machine_to_run(target), toolchain.run_prefix(target)
+    bench: Bench
+    if machine is not None:
+        bench = MachineBench(compiler, machine)
+    elif prefix and target.model_core is not None:
+        bench = LinuxBench(compiler, tuple(prefix))
+    else:
         raise ToolchainError(
             f"tuning for {target.name}: {toolchain.missing_to_run(target)}",
             remedy="tune on a board with --rpc, or compile with the records there are",
         )
-    return CyclesMeter(target, vectors, compiler, prefix, target.model_core, TUNING / "cache")
+    if target.model_core is None:
+        return InstructionsMeter(target, vectors, bench, TUNING / "cache")
+    return CyclesMeter(target, vectors, bench, target.model_core, TUNING / "cache")
 
 
 def _verified(request: Request, folder: Path) -> Verification | None:

@@ -3,7 +3,9 @@
  *     qemu-aarch64 -plugin block_counter.so,out=FILE program ...
  *
  * FILE gets one line for each block that ran: its address in hexadecimal, how often it ran, and its instructions
- * as they lie in memory, in hexadecimal. Without FILE at the end, the program did not end by itself.
+ * as they lie in memory, in hexadecimal, with dots between them. Without FILE at the end, the program did not end by
+ * itself. An instruction may be followed by bytes of the next: QEMU up to 7.2 looks ahead at the end of a page of T32
+ * code, and takes what it sees there for the instruction's.
  *
  * The declarations follow QEMU's manual ("QEMU TCG Plugins"), so that no header of QEMU's is needed. Build with
  * -DPLUGIN_API=1 for QEMU before 9.0, and =2 from there on. Blocks are counted by a call rather than by QEMU's
@@ -48,12 +50,17 @@ PUBLIC int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 
 enum { BUCKETS = 1 << 16, LONGEST_INSTRUCTION = 4 };
 
+typedef struct {
+    unsigned char size;
+    unsigned char bytes[LONGEST_INSTRUCTION];
+} instruction;
+
 typedef struct block {
     struct block *next;
     uint64_t address;
     uint64_t executions;
-    size_t bytes;
-    unsigned char code[];
+    size_t instructions;
+    instruction code[];
 } block;
 
 static block *buckets[BUCKETS];
@@ -62,7 +69,7 @@ static bool code_is_copied;
 
 static block *allocated(size_t instructions)
 {
-    block *made = calloc(1, sizeof *made + instructions * LONGEST_INSTRUCTION);
+    block *made = calloc(1, sizeof *made + instructions * sizeof made->code[0]);
     if (made == NULL) {
         fputs("block_counter: out of memory\n", stderr);
         abort();
@@ -70,18 +77,21 @@ static block *allocated(size_t instructions)
     return made;
 }
 
+static void read_instruction(const struct qemu_plugin_insn *from, instruction *to)
+{
+    unsigned char copied[2 * LONGEST_INSTRUCTION];
+    const size_t all = qemu_plugin_insn_size(from);
+    const uintptr_t given = qemu_plugin_insn_data(from, copied, all < sizeof copied ? all : sizeof copied);
+    to->size = (unsigned char)(all < LONGEST_INSTRUCTION ? all : LONGEST_INSTRUCTION);
+    memcpy(to->bytes, code_is_copied ? (const void *)copied : (const void *)given, to->size);
+}
+
 static void read_code(const struct qemu_plugin_tb *from, block *to)
 {
-    const size_t instructions = qemu_plugin_tb_n_insns(from);
     to->address = qemu_plugin_tb_vaddr(from);
-    for (size_t i = 0; i < instructions; i++) {
-        const struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(from, i);
-        const size_t size = qemu_plugin_insn_size(instruction);
-        const uintptr_t given = qemu_plugin_insn_data(instruction, to->code + to->bytes, size);
-        if (!code_is_copied)
-            memcpy(to->code + to->bytes, (const void *)given, size);
-        to->bytes += size;
-    }
+    to->instructions = qemu_plugin_tb_n_insns(from);
+    for (size_t i = 0; i < to->instructions; i++)
+        read_instruction(qemu_plugin_tb_get_insn(from, i), &to->code[i]);
 }
 
 static void count(unsigned int processor, void *counted)
@@ -97,8 +107,8 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *translation)
     block *fresh = allocated(qemu_plugin_tb_n_insns(translation));
     read_code(translation, fresh);
     block **at = &buckets[(fresh->address >> 2) % BUCKETS];
-    while (*at != NULL && ((*at)->address != fresh->address || (*at)->bytes != fresh->bytes ||
-                           memcmp((*at)->code, fresh->code, fresh->bytes) != 0))
+    while (*at != NULL && ((*at)->address != fresh->address || (*at)->instructions != fresh->instructions ||
+                           memcmp((*at)->code, fresh->code, fresh->instructions * sizeof fresh->code[0]) != 0))
         at = &(*at)->next;
     if (*at == NULL)
         *at = fresh;
@@ -121,8 +131,12 @@ static void ended(qemu_plugin_id_t id, void *data)
             if (each->executions == 0)
                 continue;
             fprintf(file, "%" PRIx64 " %" PRIu64 " ", each->address, each->executions);
-            for (size_t byte = 0; byte < each->bytes; byte++)
-                fprintf(file, "%02x", each->code[byte]);
+            for (size_t number = 0; number < each->instructions; number++) {
+                if (number != 0)
+                    fputc('.', file);
+                for (size_t byte = 0; byte < each->code[number].size; byte++)
+                    fprintf(file, "%02x", each->code[number].bytes[byte]);
+            }
             fputc('\n', file);
         }
     }

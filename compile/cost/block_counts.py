@@ -8,7 +8,6 @@ were executed equally often, up to a branch.
 References
 ----------
 QEMU's manual, "QEMU TCG Plugins".
-Arm Architecture Reference Manual for A-profile, C4.1 "A64 instruction set encoding": branches.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from compile.cost.instruction_set import A64, A64_BYTES, InstructionSet
 from isp.atomic import replacing
 from targets.toolchain import ToolchainError
 
 SOURCE: Final = Path(__file__).with_name("block_counter.c")
-INSTRUCTION_BYTES: Final = 4
+INSTRUCTION_BYTES: Final = A64_BYTES
 _COMPILERS: Final = ("cc", "gcc", "clang")
 _FLAGS: Final = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 _SHOWN_LINES: Final = 8
@@ -36,15 +36,16 @@ _SHOWN_LINES: Final = 8
 
 @dataclass(frozen=True, order=True)
 class BlockCount:
-    """A basic block of A64 instructions. code: as it lies in memory. executions: how often it ran from its start."""
+    """A basic block. code: as it lies in memory. executions: how often it ran from its start."""
 
     address: int
     code: bytes
     executions: int
+    instruction_set: InstructionSet = field(default=A64, compare=False)
 
     @property
     def instructions(self) -> int:
-        return len(self.code) // INSTRUCTION_BYTES
+        return len(self.instruction_set.instructions(self.code))
 
     @property
     def executed_instructions(self) -> int:
@@ -52,15 +53,21 @@ class BlockCount:
 
 
 def count_blocks(
-    command_prefix: Sequence[str], program: Path, arguments: Sequence[str], cache: Path
+    command_prefix: Sequence[str],
+    program: Path,
+    arguments: Sequence[str],
+    cache: Path,
+    instruction_set: InstructionSet = A64,
 ) -> tuple[BlockCount, ...]:
-    """Runs a program of 64-bit Arm and counts its basic blocks, those of its shared libraries among them.
+    """Runs a program and counts its basic blocks, those of its shared libraries among them.
 
-    command_prefix: QEMU's user-mode emulator with its options, as `targets.toolchain.run_prefix` gives it.
-    cache: folder where the plugin is built once; made if there is none. Raises ToolchainError where QEMU or a C
-    compiler for this machine is missing, QEMU takes no plugins, or the program fails.
+    command_prefix: an emulator of QEMU's with its options, behind which a program is named: that of user mode, as
+    `targets.toolchain.run_prefix` gives it, or of a machine on which the program ends by itself. cache: folder where
+    the plugin is built once; made if there is none. Raises ToolchainError where QEMU or a C compiler for this machine
+    is missing, QEMU takes no plugins, or the program fails.
     """
-    return basic_blocks(_run(command_prefix, program, arguments, plugin(command_prefix, cache)))
+    lines = _run(command_prefix, program, arguments, plugin(command_prefix, cache))
+    return basic_blocks(_parsed(line, instruction_set) for line in lines)
 
 
 def difference(more: Iterable[BlockCount], fewer: Iterable[BlockCount]) -> tuple[BlockCount, ...]:
@@ -68,7 +75,7 @@ def difference(more: Iterable[BlockCount], fewer: Iterable[BlockCount]) -> tuple
 
     Raises ToolchainError where it executed something less often, which a program does that depends on time or chance.
     """
-    return basic_blocks([*more, *(BlockCount(each.address, each.code, -each.executions) for each in fewer)])
+    return basic_blocks([*more, *(replace(each, executions=-each.executions) for each in fewer)])
 
 
 def basic_blocks(overlapping: Iterable[BlockCount]) -> tuple[BlockCount, ...]:
@@ -78,35 +85,34 @@ def basic_blocks(overlapping: Iterable[BlockCount]) -> tuple[BlockCount, ...]:
     """
     # The key has the code, too: a program may load something else to the same place.
     counts: dict[tuple[int, bytes], int] = {}
+    sets: dict[tuple[int, bytes], InstructionSet] = {}
     for piece in overlapping:
-        for start in range(0, len(piece.code), INSTRUCTION_BYTES):
-            key = (piece.address + start, piece.code[start : start + INSTRUCTION_BYTES])
+        address = piece.address
+        for instruction in piece.instruction_set.instructions(piece.code):
+            key = (address, instruction)
             counts[key] = counts.get(key, 0) + piece.executions
+            sets[key] = piece.instruction_set
+            address += len(instruction)
     blocks: list[BlockCount] = []
+    straight_on = False
     for (address, instruction), executions in sorted(counts.items()):
         if executions < 0:
             raise ToolchainError(
                 f"the instruction at {address:#x} ran {-executions} times less often in the longer run",
                 expected="a program that does the same in every run",
             )
+        instruction_set = sets[address, instruction]
         last = blocks[-1] if blocks else None
-        if last is not None and _continues(last, address, executions):
-            blocks[-1] = BlockCount(last.address, last.code + instruction, executions)
+        if straight_on and last is not None and _continues(last, address, executions):
+            blocks[-1] = replace(last, code=last.code + instruction)
         elif executions:
-            blocks.append(BlockCount(address, instruction, executions))
+            blocks.append(BlockCount(address, instruction, executions, instruction_set))
+        straight_on = executions > 0 and not instruction_set.is_branch(instruction)
     return tuple(blocks)
 
 
 def _continues(block: BlockCount, address: int, executions: int) -> bool:
-    adjacent = block.address + len(block.code) == address
-    return adjacent and block.executions == executions and not is_branch(block.code[-INSTRUCTION_BYTES:])
-
-
-def is_branch(instruction: bytes) -> bool:
-    """Whether an A64 instruction is a branch, a call or a return, or raises an exception."""
-    word = int.from_bytes(instruction, "little")
-    # "Branches, exception generating and system instructions" but for the latter two's hints, barriers and registers.
-    return (word >> 26) & 0b111 == 0b101 and word >> 22 != 0b1101010100
+    return block.address + len(block.code) == address and block.executions == executions
 
 
 def plugin(command_prefix: Sequence[str], cache: Path) -> Path:
@@ -141,22 +147,26 @@ def _qemu_version(command_prefix: Sequence[str]) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _run(command_prefix: Sequence[str], program: Path, arguments: Sequence[str], built: Path) -> list[BlockCount]:
+def _run(command_prefix: Sequence[str], program: Path, arguments: Sequence[str], built: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="fan-blocks-") as folder:
         # QEMU takes a comma for the end of a file's name, unlike one that is written twice.
         result = Path(folder, "blocks.txt")
         option = f"{str(built).replace(',', ',,')},out={str(result).replace(',', ',,')}"
         # What a program does may depend on where it lies, on the environment even by its length.
         surroundings = {"PATH": os.environ.get("PATH", os.defpath)}
-        _call([*command_prefix, "-plugin", option, str(program), *arguments], surroundings)
+        # The program is the last word of the options: a machine's emulator has an option that takes it.
+        emulator, *options = command_prefix
+        _call([emulator, "-plugin", option, *options, str(program), *arguments], surroundings)
         if not result.exists():
             raise ToolchainError(f"{command_prefix[0]} left no counts of {program}")
-        return [_parsed(line) for line in result.read_text(encoding="ascii").splitlines()]
+        return result.read_text(encoding="ascii").splitlines()
 
 
-def _parsed(line: str) -> BlockCount:
+def _parsed(line: str, instruction_set: InstructionSet) -> BlockCount:
     address, executions, code = line.split()
-    return BlockCount(int(address, 16), bytes.fromhex(code), int(executions))
+    # Bytes behind an instruction's own are of the next one.
+    own = (instruction_set.instructions(bytes.fromhex(one))[0] for one in code.split("."))
+    return BlockCount(int(address, 16), b"".join(own), int(executions), instruction_set)
 
 
 def _call(command: Sequence[str], surroundings: dict[str, str]) -> str:

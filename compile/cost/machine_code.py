@@ -1,4 +1,4 @@
-"""A64 machine code as assembly text, by LLVM's disassembler; what kind of work each instruction does.
+"""Machine code as assembly text, by LLVM's disassembler; what kind of work each instruction does.
 
 References
 ----------
@@ -15,14 +15,14 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from compile.cost.block_counts import INSTRUCTION_BYTES
+from compile.cost.instruction_set import A64, InstructionSet
 from targets.toolchain import ToolchainError
 
 LLVM_MAJOR: Final = 19
 """The least version of LLVM. From it on, Debian 12 and 13 have the same one, and it models the Neoverse N1."""
-FEATURES: Final = "-mattr=+v8.2a,+fullfp16,+dotprod,+crypto"
 UNKNOWN: Final = "nop"
-"""Stands for an instruction that the disassembler doesn't know."""
+"""Stands for an instruction that the disassembler doesn't know, and for one whose text would need others behind it."""
+_MAKES_CONDITIONAL: Final = re.compile(r"(it[te]{0,3}|vpst[te]{0,3}|vpt[te]{0,3}\.\w+)\b")
 _SHOWN_LINES: Final = 4
 
 
@@ -50,18 +50,19 @@ _KINDS: Final = (
 
 
 def kind_of(text: str) -> Kind:
-    """The kind of an instruction; integers in general registers count as addresses, which they mostly are."""
+    """The kind of an A64 instruction; integers in general registers count as addresses, which they mostly are."""
     return next((kind for kind, pattern in _KINDS if pattern.match(text)), Kind.ADDRESS)
 
 
-def disassembled(codes: Iterable[bytes]) -> Mapping[bytes, tuple[str, ...]]:
+def disassembled(codes: Iterable[bytes], instruction_set: InstructionSet = A64) -> Mapping[bytes, tuple[str, ...]]:
     """The instructions of each piece of code as assembly text, UNKNOWN for those that are none.
 
-    Raises ToolchainError where LLVM's disassembler is missing.
+    Each stands by itself: UNKNOWN, too, for what makes others conditional (T32's IT and VPT), and those without their
+    conditions. Raises ToolchainError where LLVM's disassembler is missing.
     """
-    pieces = list(codes)
-    texts = _texts(sorted({word for code in pieces for word in _words(code)}))
-    return {code: tuple(texts[word] for word in _words(code)) for code in pieces}
+    pieces = {code: instruction_set.instructions(code) for code in codes}
+    texts = _texts(sorted({word for words in pieces.values() for word in words}), instruction_set)
+    return {code: tuple(texts[word] for word in words) for code, words in pieces.items()}
 
 
 def llvm_tool(name: str) -> str:
@@ -103,14 +104,16 @@ def _install_hint() -> str:
     return f"on Debian and Ubuntu install the package llvm-{LLVM_MAJOR}"
 
 
-def _words(code: bytes) -> list[bytes]:
-    return [code[start : start + INSTRUCTION_BYTES] for start in range(0, len(code), INSTRUCTION_BYTES)]
-
-
-def _texts(words: Sequence[bytes]) -> dict[bytes, str]:
-    lines = "\n".join(" ".join(f"{byte:#04x}" for byte in word) for word in words)
-    out, warnings = call_llvm([llvm_tool("llvm-mc"), "--disassemble", "-triple=aarch64", FEATURES], lines)
+def _texts(words: Sequence[bytes], instruction_set: InstructionSet) -> dict[bytes, str]:
+    spaced = [line for word in words for line in (word, *instruction_set.separator)]
+    lines = "\n".join(" ".join(f"{byte:#04x}" for byte in line) for line in spaced)
+    options = [f"-triple={instruction_set.triple}", f"-mattr={instruction_set.features}"]
+    out, warnings = call_llvm([llvm_tool("llvm-mc"), "--disassemble", *options], lines)
     unknown = {int(number) for number in re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", warnings, re.MULTILINE)}
     found = [" ".join(line.split()) for line in out.splitlines() if line.strip() and not line.strip().startswith(".")]
-    known = [word for number, word in enumerate(words, start=1) if number not in unknown]
-    return dict.fromkeys(words, UNKNOWN) | dict(zip(known, found, strict=True))
+    known = [number for number in range(1, len(spaced) + 1) if number not in unknown]
+    texts = dict(zip(known, found, strict=True))
+    apart = 1 + len(instruction_set.separator)
+    standing = (texts.get(1 + index * apart, UNKNOWN) for index in range(len(words)))
+    alone = (UNKNOWN if _MAKES_CONDITIONAL.match(text) else text for text in standing)
+    return dict(zip(words, alone, strict=True))

@@ -24,23 +24,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from compile.cost.block_counts import INSTRUCTION_BYTES
-from compile.cost.machine_code import FEATURES, call_llvm, disassembled, llvm_tool, llvm_version
+from compile.cost.instruction_set import A64, T32, InstructionSet
+from compile.cost.machine_code import call_llvm, disassembled, llvm_tool, llvm_version
 from isp.atomic import replacing
 from isp.errors import ConfigError
 from isp.registry import nearest
 from targets.toolchain import ToolchainError
 
-MODELS: Final[Mapping[str, str]] = {
-    "cortex-a53": "cortex-a53",
-    "cortex-a55": "cortex-a55",
-    "cortex-a72": "cortex-a57",
-    "cortex-a76": "neoverse-n1",
+
+@dataclass(frozen=True)
+class Model:
+    """core: LLVM's, whose model it is."""
+
+    core: str
+    instruction_set: InstructionSet
+
+
+MODELS: Final[Mapping[str, Model]] = {
+    "cortex-a53": Model("cortex-a53", A64),
+    "cortex-a55": Model("cortex-a55", A64),
+    "cortex-a72": Model("cortex-a57", A64),
+    "cortex-a76": Model("neoverse-n1", A64),
+    "cortex-m4": Model("cortex-m4", T32),
+    "cortex-m33": Model("cortex-m33", T32),
+    "cortex-m55": Model("cortex-m55", T32),
 }
-"""The cores whose cycles can be told, and LLVM's core that stands for each."""
+"""The cores whose cycles can be told, and what stands for each."""
 _SIMULATED: Final = 1024
 """Instructions that one block is simulated for, so that filling and draining the pipeline hardly count."""
 _TURNS: Final = (4, 128)
@@ -48,23 +61,28 @@ _BATCH: Final = 256
 """Blocks in one call of llvm-mca."""
 
 
-def cycles_per_block(codes: Iterable[bytes], core: str, cache: Path) -> Mapping[bytes, float]:
-    """Cycles of one execution of each basic block of A64 code, given by its bytes, in the middle of many.
-
-    core: one of MODELS. cache: folder that keeps what was found, by LLVM's version; made if there is none.
-    Raises ConfigError for another core, ToolchainError where LLVM's tools are missing.
-    """
+def model_of(core: str) -> Model:
+    """What stands for a core. Raises ConfigError for one that is not of MODELS."""
     if core not in MODELS:
         raise ConfigError(
             f"no model of the core {core!r}", expected=f"one of {', '.join(MODELS)}", remedy=nearest(core, MODELS)
         )
-    tool = llvm_tool("llvm-mca")
-    kept = cache / f"cycles-{MODELS[core]}-llvm-{llvm_version(tool)}.json"
+    return MODELS[core]
+
+
+def cycles_per_block(codes: Iterable[bytes], core: str, cache: Path) -> Mapping[bytes, float]:
+    """Cycles of one execution of each basic block, given by its bytes, in the middle of many.
+
+    core: one of MODELS. cache: folder that keeps what was found, by LLVM's version; made if there is none.
+    Raises ConfigError for another core, ToolchainError where LLVM's tools are missing.
+    """
+    model, tool = model_of(core), llvm_tool("llvm-mca")
+    kept = cache / f"cycles-{model.core}-llvm-{llvm_version(tool)}.json"
     known: dict[str, float] = json.loads(kept.read_text(encoding="ascii")) if kept.exists() else {}
     wanted = {code: _key(code) for code in codes}
     missing = sorted(code for code, key in wanted.items() if key not in known)
     if missing:
-        known |= {wanted[code]: cycles for code, cycles in _simulated(missing, tool, MODELS[core]).items()}
+        known |= {wanted[code]: cycles for code, cycles in _simulated(missing, tool, model).items()}
         cache.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as temporary:
             temporary.write_text(json.dumps(known), encoding="ascii")
@@ -75,11 +93,11 @@ def _key(code: bytes) -> str:
     return hashlib.sha256(code).hexdigest()[:32]
 
 
-def _simulated(codes: list[bytes], tool: str, model: str) -> dict[bytes, float]:
+def _simulated(codes: list[bytes], tool: str, model: Model) -> dict[bytes, float]:
     by_turns: dict[int, list[bytes]] = {}
     for code in codes:
-        by_turns.setdefault(_turns(len(code) // INSTRUCTION_BYTES), []).append(code)
-    texts = disassembled(codes)
+        by_turns.setdefault(_turns(len(model.instruction_set.instructions(code))), []).append(code)
+    texts = disassembled(codes, model.instruction_set)
     found: dict[bytes, float] = {}
     for turns, same in by_turns.items():
         for start in range(0, len(same), _BATCH):
@@ -95,13 +113,14 @@ def _turns(instructions: int) -> int:
     return min(max(1 << (_SIMULATED // instructions).bit_length(), least), most)
 
 
-def _total_cycles(blocks: list[tuple[str, ...]], turns: int, tool: str, model: str) -> list[int]:
+def _total_cycles(blocks: list[tuple[str, ...]], turns: int, tool: str, model: Model) -> list[int]:
     lines = []
     for number, instructions in enumerate(blocks):
         lines += [f"# LLVM-MCA-BEGIN {number}", *instructions, f"# LLVM-MCA-END {number}"]
     views = ["-json", "-all-views=false", "-summary-view"]
     ignored = "-skip-unsupported-instructions=lack-sched"
-    options = ["-mtriple=aarch64", f"-mcpu={model}", FEATURES, ignored, f"-iterations={turns}", *views]
+    known = [f"-mtriple={model.instruction_set.triple}", f"-mattr={model.instruction_set.features}"]
+    options = [*known, f"-mcpu={model.core}", ignored, f"-iterations={turns}", *views]
     out, _ = call_llvm([tool, *options], "\n".join(lines) + "\n")
     regions = json.loads(out)["CodeRegions"]
     cycles = {int(region["Name"]): int(region["SummaryView"]["TotalCycles"]) for region in regions}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from compile.cost import symbols
 from compile.cost.block_counts import BlockCount, count_blocks
+from compile.cost.instruction_set import InstructionSet
 from compile.cost.machine_code import Kind, disassembled, kind_of
-from compile.cost.machine_cycles import cycles_per_block
+from compile.cost.machine_cycles import cycles_per_block, model_of
 from compile.cost.symbols import FunctionTable
 
 KERNELS = "fan_k_"
@@ -47,14 +48,29 @@ def measure(
 ) -> Cost:
     """What a static program spends in the functions whose names begin with `symbols_prefix`, in one run.
 
-    command_prefix: QEMU's user-mode emulator with its options, as `targets.toolchain.run_prefix` gives it. core: one of
-    `machine_cycles.MODELS`. cache: folder for what is made once, made if there is none. Raises ToolchainError where
-    QEMU, a C compiler or LLVM is missing or the program fails, ConfigError for a core that is not known.
+    command_prefix: QEMU's emulator with its options, as for `count_blocks`. core: one of `machine_cycles.MODELS`.
+    cache: folder for what is made once, made if there is none. Raises ToolchainError where QEMU, a C compiler or LLVM
+    is missing or the program fails, ConfigError for a core that is not known.
     """
     functions = symbols.read(program)
-    counted = count_blocks(command_prefix, program, arguments, cache)
+    counted = count_blocks(command_prefix, program, arguments, cache, model_of(core).instruction_set)
     chosen = [block for block in counted if functions.name_at(block.address).startswith(symbols_prefix)]
     return cost_of(chosen, functions, core, cache)
+
+
+def executed_instructions(
+    command_prefix: Sequence[str], program: Path, arguments: Sequence[str], instruction_set: InstructionSet, cache: Path
+) -> Mapping[str, int]:
+    """Instructions that a static program executed in each of its functions, without those of what they call.
+
+    Arguments as those of `measure`. Raises ToolchainError where QEMU or a C compiler is missing or the program fails.
+    """
+    functions = symbols.read(program)
+    found: dict[str, int] = {}
+    for block in count_blocks(command_prefix, program, arguments, cache, instruction_set):
+        name = functions.name_at(block.address)
+        found[name] = found.get(name, 0) + block.executed_instructions
+    return found
 
 
 def cost_of(blocks: Iterable[BlockCount], functions: FunctionTable, core: str, cache: Path) -> Cost:

@@ -2,7 +2,8 @@
 
 References
 ----------
-Tool Interface Standard, "Executable and Linking Format", version 1.2; "ELF for the Arm 64-bit Architecture".
+Tool Interface Standard, "Executable and Linking Format", version 1.2; "ELF for the Arm 64-bit Architecture"; "ELF for
+the Arm Architecture", 5.5.3: bit 0 of a function's address says that its code is T32, and is no part of the address.
 """
 
 from __future__ import annotations
@@ -19,9 +20,27 @@ from isp.errors import InputError
 UNKNOWN: Final = "?"
 """Stands for a function that the program does not name."""
 _RELOCATABLE, _SYMBOL_TABLE, _FUNCTION, _UNDEFINED = 1, 2, 2, 0
-_HEADER = struct.Struct("<16x HHIQQQIHHHHHH")
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Of the parts of an ELF file. symbol: an entry of the symbol table as name, info, section, address, extent."""
+
+    header: struct.Struct
+    section: struct.Struct
+    symbol: struct.Struct
+    symbol_order: tuple[int, int, int, int, int]
+    mode_bit: int
+
+
+_LAYOUTS: Final = {
+    b"\x7fELF\x01\x01": _Layout(
+        struct.Struct("<16x HHIIIIIHHHHHH"), struct.Struct("<IIIIIIIIII"), struct.Struct("<IIIBBH"), (0, 3, 5, 1, 2), 1
+    ),
+    b"\x7fELF\x02\x01": _Layout(
+        struct.Struct("<16x HHIQQQIHHHHHH"), struct.Struct("<IIQQQQIIQQ"), struct.Struct("<IBBHQQ"), (0, 1, 3, 4, 5), 0
+    ),
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -48,7 +67,7 @@ class FunctionTable:
 
 
 def read(program: Path) -> FunctionTable:
-    """The functions of a 64-bit little-endian ELF program or shared library; none for a stripped one.
+    """The functions of a little-endian ELF program or shared library; none for a stripped one.
 
     Raises InputError if the file is none, and for an object file, where addresses are those within a section.
     """
@@ -59,7 +78,7 @@ def read(program: Path) -> FunctionTable:
 
 
 def names(file: Path) -> frozenset[str]:
-    """The functions that a 64-bit little-endian ELF file defines, an object file among others.
+    """The functions that a little-endian ELF file defines, an object file among others.
 
     Raises InputError if the file is none.
     """
@@ -71,8 +90,8 @@ def _content(file: Path) -> bytes:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}", expected="a program") from error
-    if content[:6] != b"\x7fELF\x02\x01":
-        raise InputError(f"{file}: not a 64-bit little-endian ELF file", expected="code of 64-bit Arm")
+    if content[:6] not in _LAYOUTS:
+        raise InputError(f"{file}: not a little-endian ELF file", expected="code of Arm")
     return content
 
 
@@ -84,18 +103,21 @@ def _functions(content: bytes, file: Path) -> list[Function]:
 
 
 def _defined(content: bytes) -> list[Function]:
-    header = _HEADER.unpack_from(content)
+    layout = _LAYOUTS[content[:6]]
+    header = layout.header.unpack_from(content)
     at, entry_bytes, count = header[5], header[10], header[11]
-    sections = [_SECTION.unpack_from(content, at + index * entry_bytes) for index in range(count)]
+    sections = [layout.section.unpack_from(content, at + index * entry_bytes) for index in range(count)]
     found = []
     for _, kind, _, _, offset, size, names, *_ in sections:
         if kind != _SYMBOL_TABLE:
             continue
         texts = sections[names][4]
-        for name, info, _, section, value, extent in _SYMBOL.iter_unpack(content[offset : offset + size]):
+        for entry in layout.symbol.iter_unpack(content[offset : offset + size]):
+            name, info, section, value, extent = (entry[index] for index in layout.symbol_order)
             if info & 0xF == _FUNCTION and section != _UNDEFINED:
                 text = content[texts + name : content.index(b"\0", texts + name)].decode("utf-8", "replace")
-                found.append(Function(value, value + extent, text))
+                start = value & ~layout.mode_bit
+                found.append(Function(start, start + extent, text))
     return found
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compile.cost.block_counts import BlockCount, basic_blocks, count_blocks, difference, is_branch, plugin
+from compile.cost.block_counts import BlockCount, basic_blocks, count_blocks, difference, plugin
+from compile.cost.instruction_set import A64
 from targets.toolchain import ToolchainError
 
 # As many turns as there are arguments, the program's own name among them, times 1000.
@@ -120,7 +121,7 @@ def test_other_code_at_the_same_address_is_kept_apart() -> None:
     ],
 )
 def test_branches_are_told_from_their_encoding(word: int, branches: bool) -> None:
-    assert is_branch(word.to_bytes(4, "little")) is branches
+    assert A64.is_branch(word.to_bytes(4, "little")) is branches
 
 
 def test_a_missing_emulator_is_named(tmp_path: Path) -> None:

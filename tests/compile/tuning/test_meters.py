@@ -13,6 +13,7 @@ import pytest
 
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.kernel import Tiling, Vectors
+from compile.tuning.bench import LinuxBench
 from compile.tuning.cycles_meter import CyclesMeter
 from compile.tuning.host_meter import HostMeter
 from compile.tuning.meter import Meter
@@ -144,6 +145,6 @@ def test_cycles_of_a_core_that_is_not_here(tmp_path: Path) -> None:
     compiler, prefix = find_compiler(target), run_prefix(target)
     if compiler is None or prefix is None or shutil.which("llvm-mca-19") is None:
         pytest.skip("needs gcc-aarch64-linux-gnu, qemu-user and llvm-19")
-    meter = CyclesMeter(target, vectors_of(target), compiler, prefix, "cortex-a72", tmp_path)
+    meter = CyclesMeter(target, vectors_of(target), LinuxBench(compiler, tuple(prefix)), "cortex-a72", tmp_path)
     assert_tells_them_apart(meter)
     assert meter.measure(KERNEL, (FAST,)) == meter.measure(KERNEL, (FAST,))
