@@ -47,8 +47,9 @@ class Recipe:
 
 
 TEACHER = Architecture(widths=(48, 96, 160, 224), encoder_blocks=(2, 2, 4, 6), decoder_blocks=(2, 2, 2), align_width=16)
-SUBRANGES = ((5e-5, 2.2e-4), (2.2e-4, 1e-3), (1e-3, 4.5e-3), (4.5e-3, 2e-2))
-"""Shot noise that each specialist is chosen for."""
+SUBRANGES = ((5e-5, 2.2e-4), (2.2e-4, 2e-2))
+"""Shot noise that each specialist is chosen for. Two: what a specialist gains is where there is little noise, and each
+costs a device its memory (docs/training.md)."""
 SUBRANGE_OVERLAP = 1.5
 """Factor by which a specialist's training reaches beyond its subrange on either side."""
 BORDER_WEIGHT = 8.0
@@ -64,7 +65,7 @@ _TEACHER = replace(_UNIVERSAL, architecture=TEACHER, steps=10_000, batch=8, lear
 
 def _specialists(family: str, parent: str, base: Recipe) -> dict[str, Recipe]:
     fine_tuning = replace(
-        base, parent=parent, steps=6_000, learning_rate=5e-4, matrix_learning_rate=5e-3, warm_up_steps=50
+        base, parent=parent, steps=2_000, learning_rate=5e-4, matrix_learning_rate=5e-3, warm_up_steps=50
     )
     return {
         f"{family}-{number}": replace(
