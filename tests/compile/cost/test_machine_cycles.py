@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from compile.cost import machine_code, machine_cycles
+from compile.cost.instruction_set import T32
 from compile.cost.machine_code import Kind, disassembled, kind_of
 from compile.cost.machine_cycles import cycles_per_block
 from isp.errors import ConfigError
@@ -49,6 +50,28 @@ def test_an_unknown_instruction_counts_as_one_that_does_nothing(cache: Path) -> 
         fmla(3) + UNKNOWN + fmla(4): ("fmla v3.4s, v30.4s, v31.4s", "nop", "fmla v4.4s, v30.4s, v31.4s")
     }
     assert cycles_per_block([UNKNOWN], "cortex-a55", cache)[UNKNOWN] < 2
+
+
+def test_a_microcontroller_multiplies_and_adds_one_by_one(cache: Path) -> None:
+    """vmul.f32 s0, s1, s2 and vadd.f32 s3, s3, s4; vfma.f32 s0, s1, s2, which takes longer than both."""
+    apart, fused = bytes.fromhex("60ee810a71ee821a"), bytes.fromhex("a0ee810a")
+    cycles = cycles_per_block([apart, fused], "cortex-m4", cache)
+    assert cycles == {apart: pytest.approx(2, rel=0.03), fused: pytest.approx(3, rel=0.03)}
+    assert cycles_per_block([apart, fused], "cortex-m33", cache) == cycles
+
+
+def test_helium_takes_two_cycles_for_four_lanes(cache: Path) -> None:
+    """vfma.f32 q0, q1, r2, alone and with le lr, for which there are no times."""
+    product, loop = bytes.fromhex("33ee420e"), bytes.fromhex("0ff013c0")
+    cycles = cycles_per_block([product, product + loop, loop], "cortex-m55", cache)
+    assert cycles[product] == cycles[product + loop] == pytest.approx(2, rel=0.03)
+    assert cycles[loop] == 0
+
+
+def test_what_makes_others_conditional_stands_alone() -> None:
+    """it ne, subne r0, #1, then vpst, vaddt.f32 q0, q1, q2, then nop."""
+    code = bytes.fromhex("18bf013871fe4d0f02ef440d00bf")
+    assert disassembled([code], T32) == {code: ("nop", "subs r0, #1", "nop", "vadd.f32 q0, q1, q2", "nop")}
 
 
 def test_what_was_found_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,3 +74,21 @@ def test_what_is_no_program_is_refused(tmp_path: Path, assemble: Callable[..., P
     text.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="a damaged ELF file"):
         symbols.read(text)
+
+
+def test_the_bit_that_marks_t32_code_is_no_part_of_an_address(tmp_path: Path) -> None:
+    """A program of 32 bits."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not on the PATH")
+    source, program = tmp_path / "t32.S", tmp_path / "t32"
+    text = FUNCTIONS.replace("    ret\n", "    bx lr\n")
+    source.write_text(text.replace("_start: nop", ".thumb_func\n.type _start, %function\n_start: nop"))
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-nostdlib", "-static", str(source)]
+    subprocess.run([*command, "-o", str(program)], check=True)
+    table = symbols.read(program)
+    assert {function.name for function in table.functions} == {"_start", "apart", "first", "second"}
+    assert [function.start % 2 for function in table.functions] == [0] * 4
+    for function in table.functions:
+        assert table.name_at(function.start) == function.name
+    subprocess.run([*command, "-c", "-o", str(program)], check=True)
+    assert symbols.names(program) >= {"first", "second", "apart"}

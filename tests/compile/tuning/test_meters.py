@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 
 from compile.row_kernels.convolution import RowConvolution
-from compile.row_kernels.kernel import Tiling, Vectors
-from compile.tuning.bench import LinuxBench
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors
+from compile.tilings import untuned
+from compile.tuning.bench import LinuxBench, MachineBench
 from compile.tuning.cycles_meter import CyclesMeter
 from compile.tuning.host_meter import HostMeter
+from compile.tuning.instructions_meter import InstructionsMeter
 from compile.tuning.meter import Meter
 from compile.tuning.rpc_meter import RpcMeter, Server, parse_server
+from compile.tuning.workload import CHUNKS
 from isp.errors import ConfigError
 from targets.descriptions import Precision, Target, load
-from targets.toolchain import ToolchainError, find_compiler, run_prefix
+from targets.toolchain import ToolchainError, find_compiler, machine_to_run, run_prefix
 
 KERNEL = RowConvolution(1, 48, 48, 96, "none")
 OTHER_KERNEL = RowConvolution(1, 16, 16, 24, "none")
@@ -148,3 +151,35 @@ def test_cycles_of_a_core_that_is_not_here(tmp_path: Path) -> None:
     meter = CyclesMeter(target, vectors_of(target), LinuxBench(compiler, tuple(prefix)), "cortex-a72", tmp_path)
     assert_tells_them_apart(meter)
     assert meter.measure(KERNEL, (FAST,)) == meter.measure(KERNEL, (FAST,))
+
+
+def machine_bench(target: Target) -> MachineBench:
+    compiler, machine = find_compiler(target), machine_to_run(target)
+    if compiler is None or machine is None or shutil.which("cc") is None or shutil.which("llvm-mca-19") is None:
+        pytest.skip("needs gcc-arm-none-eabi, qemu-system-arm, gcc and llvm-19")
+    return MachineBench(compiler, machine)
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m33", "cortex-m55"])
+def test_cycles_of_a_microcontroller(tmp_path: Path, name: str) -> None:
+    target = load(name)
+    meter = CyclesMeter(target, vectors_of(target), machine_bench(target), name, tmp_path)
+    assert meter.description.startswith(f"cycles of a {name} by llvm-mca")
+    fast, slow, again = meter.measure(KERNEL, (target_tile(target), SLOW, target_tile(target)))
+    assert 0 < 1.3 * fast < slow
+    assert again == fast
+
+
+def test_instructions_of_a_microcontroller(tmp_path: Path) -> None:
+    target = load("cortex-m7")
+    meter = InstructionsMeter(target, vectors_of(target), machine_bench(target), tmp_path)
+    assert meter.description == "instructions executed by a cortex-m7, pipelines and caches not modelled"
+    fast, slow, again = meter.measure(KERNEL, (target_tile(target), SLOW, target_tile(target)))
+    products = KERNEL.inputs * KERNEL.outputs * CHUNKS * COLUMNS
+    assert products < fast < 1.8 * products
+    assert 2.5 * products < slow < 5 * products
+    assert again == fast
+
+
+def target_tile(target: Target) -> Tiling:
+    return untuned([KERNEL], target)[KERNEL]
