@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         guidance["feature_depths"] = tuple(guidance["feature_depths"])
     changes: dict[str, Any] = {name: given[name] for name in vars(recipe) if name in given}
     recipe = replace(recipe, **changes, guidance=replace(recipe.guidance, **guidance))
+    if arguments.teacher is None and (recipe.guidance.output_weight or recipe.guidance.feature_weight):
+        raise ConfigError("guidance without a teacher", remedy="name the teacher's weights with --teacher")
     run_folder = arguments.run or Path(".training") / arguments.recipe
     start_from = arguments.start_from
     if start_from is None and recipe.parent is not None:
@@ -72,10 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{start_from}: no such file; {arguments.recipe} starts from the weights of {recipe.parent}",
                 remedy=f"train {recipe.parent} first, or name its weights with --start-from",
             )
-    guided = recipe.guidance.output_weight or recipe.guidance.feature_weight
-    teacher = arguments.teacher or (start_from if recipe.parent is not None and guided else None)
-    if guided and teacher is None:
-        raise ConfigError("guidance without a teacher", remedy="name the teacher's weights with --teacher")
     choice = arguments.device
     if choice == "auto":
         choice = "cuda" if torch.cuda.is_available() else "cpu"
@@ -86,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         torch.device(choice),
         name=arguments.recipe,
         start_from=start_from,
-        teacher=teacher,
+        teacher=arguments.teacher,
         stop_after_s=arguments.stop_after * 60,
     )
     state = "finished" if outcome.finished else "paused; the same command goes on"

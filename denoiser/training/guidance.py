@@ -2,8 +2,7 @@
 
 Feature Matching Loss: the teacher's encoder looks at the student's output and at a target; the distance
 between what it sees, at several depths, is a content loss that knows what matters in a mosaic. Output
-distillation: the distance to the teacher's output itself; near given noise levels alone, where two
-specialists hand over to each other, it ties both to one parent, so that no step is seen between them.
+distillation: the distance to the teacher's output itself.
 
 References
 ----------
@@ -25,20 +24,17 @@ from denoiser.normalisation import apply_residual, network_input
 from denoiser.training.noise_synthesis import NoisyBatch
 
 FeatureTarget = Literal["clean", "teacher"]
-NEAR_OCTAVES = 0.7
-"""Noise this many factors of two from a level that the output is tied at is free."""
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """Weights of a teacher's terms beside the loss on the clean image, and where they look.
+    """Weights of a teacher's terms beside the loss on the clean image, and where its features are taken.
 
-    output_shots: shot noise near which the output counts; none for everywhere. feature_depths: scales of the
-    teacher's encoder, 0 the finest. feature_target: features of the clean image, or of the teacher's own output.
+    feature_depths: scales of the teacher's encoder, 0 the finest. feature_target: features of the clean
+    image, or of the teacher's own output.
     """
 
     output_weight: float = 0.0
-    output_shots: tuple[float, ...] = ()
     feature_weight: float = 0.0
     feature_depths: tuple[int, ...] = (0, 1, 2)
     feature_target: FeatureTarget = "clean"
@@ -46,16 +42,6 @@ class Guidance:
     @property
     def needs_teacher_output(self) -> bool:
         return self.output_weight > 0 or (self.feature_weight > 0 and self.feature_target == "teacher")
-
-
-def nearness(told_shot: Tensor, levels: tuple[float, ...]) -> Tensor:
-    """How near each capture is to one of `levels` of shot noise: [N, 4, 1, 1] to [N]; 1 there, 0 from
-    NEAR_OCTAVES on. By the noise that the network is told of, which is what chooses a specialist."""
-    told = told_shot.mean((1, 2, 3))
-    if not levels:
-        return torch.ones_like(told)
-    octaves = torch.log2(told[:, None] / told.new_tensor(levels)).abs().amin(1)
-    return (1 - octaves / NEAR_OCTAVES).clamp(min=0)
 
 
 class Teacher:
@@ -86,9 +72,7 @@ class Teacher:
             own = self.output(batch) if guidance.needs_teacher_output else batch.clean
         if guidance.output_weight > 0:
             sigma = (batch.shot * batch.clean + batch.read).sqrt()
-            distance = ((output - own).abs() / sigma).mean((1, 2, 3))
-            distance = distance * nearness(batch.told_shot, guidance.output_shots)
-            total = total + guidance.output_weight * distance.mean()
+            total = total + guidance.output_weight * ((output - own).abs() / sigma).mean()
         if guidance.feature_weight > 0:
             with torch.no_grad():
                 wanted = self.features(own if guidance.feature_target == "teacher" else batch.clean, batch)

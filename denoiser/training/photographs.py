@@ -20,6 +20,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 SCALES = (1.0, 0.7, 0.5)
 """Each photograph also serves reduced: new textures at no cost, and the reduction averages away
 what its own camera, demosaicing and compression left."""
+DECIMATIONS = (2, 3)
+"""And every second or third pixel of it: the aliased texture that a mosaic's planes have of sharp scenes, which
+pictures that were made small with care are free of."""
 HELD_OUT_IN = 16
 
 
@@ -72,6 +75,7 @@ def load(folder: Path, least_size: int) -> tuple[Photographs, Photographs]:
         if _is_held_out(path):
             held_out.append(image)
             continue
+        training += [np.ascontiguousarray(image[::step, ::step]) for step in DECIMATIONS]
         for scale in SCALES:
             training.append(
                 image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -18,7 +18,7 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     shot_range: tuple[float, float] = SHOT_RANGE
     parent: str | None = None
-    """Recipe whose weights a run starts from, and its teacher where no other is named; None for random ones."""
+    """Recipe whose weights a run starts from; None for random ones."""
     guidance: Guidance = field(default_factory=Guidance)
     dark_bias_weight: float = 20.0
     """Of the penalty on a lifted dark; what is enough to keep within a tenth of the noise."""
@@ -52,14 +52,12 @@ SUBRANGES = ((5e-5, 2.2e-4), (2.2e-4, 2e-2))
 costs a device its memory (docs/training.md)."""
 SUBRANGE_OVERLAP = 1.5
 """Factor by which a specialist's training reaches beyond its subrange on either side."""
-BORDER_WEIGHT = 8.0
-"""Of a specialist's distance to its parent where it hands over to a neighbour, which is tied to the same."""
 
 SMALL = Architecture(widths=(12, 16, 32, 64), encoder_blocks=(1, 1, 1, 2), align_width=4)
 """About half the multiply-accumulates of the universal network."""
 
 _UNIVERSAL = Recipe()
-_SMALL = replace(_UNIVERSAL, architecture=SMALL, dark_bias_weight=60.0)
+_SMALL = replace(_UNIVERSAL, architecture=SMALL, dark_bias_weight=240.0)
 _TEACHER = replace(_UNIVERSAL, architecture=TEACHER, steps=10_000, batch=8, learning_rate=1e-3)
 
 
@@ -68,18 +66,9 @@ def _specialists(family: str, parent: str, base: Recipe) -> dict[str, Recipe]:
         base, parent=parent, steps=2_000, learning_rate=5e-4, matrix_learning_rate=5e-3, warm_up_steps=50
     )
     return {
-        f"{family}-{number}": replace(
-            fine_tuning,
-            shot_range=(low / SUBRANGE_OVERLAP, high * SUBRANGE_OVERLAP),
-            guidance=Guidance(output_weight=BORDER_WEIGHT, output_shots=_borders(low, high)),
-        )
+        f"{family}-{number}": replace(fine_tuning, shot_range=(low / SUBRANGE_OVERLAP, high * SUBRANGE_OVERLAP))
         for number, (low, high) in enumerate(SUBRANGES, 1)
     }
-
-
-def _borders(low: float, high: float) -> tuple[float, ...]:
-    """The ends of a subrange at which another one begins."""
-    return tuple(end for end in (low, high) if SUBRANGES[0][0] < end < SUBRANGES[-1][1])
 
 
 RECIPES: Mapping[str, Recipe] = {

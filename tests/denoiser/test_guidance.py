@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from denoiser.network import Architecture, FeatureAlignNetwork
-from denoiser.training.guidance import NEAR_OCTAVES, Guidance, Teacher, nearness
+from denoiser.training.guidance import Guidance, Teacher
 from denoiser.training.noise_synthesis import NoisyBatch, corrupt
 
 
@@ -60,16 +60,3 @@ def test_the_student_learns_and_the_teacher_does_not(network: FeatureAlignNetwor
     assert output.grad is not None
     assert float(output.grad.abs().sum()) > 0
     assert all(p.grad is None for p in network.parameters())
-
-
-def test_an_output_is_tied_near_the_levels_that_are_named() -> None:
-    shots = torch.tensor([1e-3, 1e-3 * 2 ** (NEAR_OCTAVES / 2), 1e-3 / 2 ** (NEAR_OCTAVES / 4), 2.1e-3, 4e-3])
-    near = nearness(shots[:, None, None, None].expand(-1, 4, 1, 1), (1e-3, 4e-3))
-    torch.testing.assert_close(near, torch.tensor([1, 0.5, 0.75, 0, 1]))
-    assert nearness(torch.rand(3, 4, 1, 1), ()).tolist() == [1, 1, 1]
-
-
-def test_far_from_the_levels_the_student_is_free(network: FeatureAlignNetwork, batch: NoisyBatch) -> None:
-    far, near = (float(batch.told_shot[0].mean()) * factor for factor in (1e3, 1.0))
-    assert _loss(network, Guidance(output_weight=1.0, output_shots=(far,)), batch.clean, batch) == 0
-    assert _loss(network, Guidance(output_weight=1.0, output_shots=(near,)), batch.clean, batch) > 0

@@ -37,16 +37,6 @@ def test_specialists_share_the_noise_range_and_overlap(family: str) -> None:
     assert all(1.5 < a[1] / b[0] < 4 for a, b in pairwise(ranges))
 
 
-@pytest.mark.parametrize("family", ["specialist", "small"])
-def test_neighbours_are_tied_to_their_parent_at_the_border_between_them(family: str) -> None:
-    members = [recipe for name, recipe in RECIPES.items() if name.startswith(f"{family}-")]
-    for low, high in pairwise(members):
-        border = (low.shot_range[1] * high.shot_range[0]) ** 0.5
-        assert low.guidance.output_shots[-1] == pytest.approx(border)
-        assert high.guidance.output_shots[0] == pytest.approx(border)
-    assert sum(len(member.guidance.output_shots) for member in members) == 2 * (len(members) - 1)
-
-
 def test_a_specialist_asks_for_its_parent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "specialist-2", "--photographs", str(tmp_path), "--run", str(tmp_path / "specialist-2")]
     assert main(command) == 2

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 
-from denoiser.__main__ import main
 from denoiser.network import Architecture
 from denoiser.training import checkpoint, photographs
 from denoiser.training.loss import denoising_loss
@@ -54,14 +53,6 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(pictures: Path, tmp_path: P
     a, b = _weights(tmp_path / "straight"), _weights(tmp_path / "parts")
     for key in a:
         assert torch.equal(a[key], b[key]), key
-
-
-def test_a_specialist_takes_its_parent_as_its_teacher(pictures: Path, tmp_path: Path) -> None:
-    parent = train(SMALL, pictures, tmp_path / "universal", torch.device("cpu"), name="universal")
-    command = ["train", "specialist-2", "--photographs", str(pictures), "--stop-after", "0", "--batch", "1"]
-    run = tmp_path / "specialist-2"
-    assert main([*command, "--patch", "32", "--run", str(run), "--start-from", str(parent.weights)]) == 0
-    assert (run / "weights.safetensors").is_file()
 
 
 def test_a_terminated_process_keeps_its_steps(pictures: Path, tmp_path: Path) -> None:
