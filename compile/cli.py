@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isp.errors import ConfigError, MismatchError, UserError
+from isp.cli.ending import exit_code
+from isp.errors import ConfigError, MismatchError
 from targets.descriptions import HOST, OperatingSystem, Precision, load
 from targets.toolchain import ToolchainError
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-INTERRUPTED = 130
 BUILD = Path("build")
 
 
@@ -35,17 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code (documented in `isp.errors`)."""
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        return run(parsed)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted; nothing was written\n")
-        return INTERRUPTED
-    except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}; nothing was written\n")
-        return ConfigError.exit_code
+    return exit_code(lambda: run(parsed), "; nothing was written")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from denoiser import cli_calibrate, cli_evaluate, cli_models, cli_train
-from isp.errors import ConfigError, UserError
-
-INTERRUPTED = 130
+from isp.cli.ending import exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,18 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli_models.add_parser(commands)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        code: int = parsed.command(parsed)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted\n")
-        return INTERRUPTED
-    except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
-        return ConfigError.exit_code
-    return code
+    return exit_code(lambda: parsed.command(parsed))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from isp.errors import ConfigError, UserError
+from isp.cli.ending import exit_code
 from targets import cli, cli_agent, cli_validate
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,18 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_parser(commands)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        code: int = parsed.command(parsed)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted\n")
-        return INTERRUPTED
-    except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror}\n")
-        return ConfigError.exit_code
-    return code
+    return exit_code(lambda: parsed.command(parsed))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from isp.cli.console import os_error_text, set_up_logging
+from isp.cli.ending import INTERRUPTED
 from isp.cli.parser import build_parser
 from isp.errors import InputError, UserError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells give it."""
 
 logger = logging.getLogger(__name__)
 
