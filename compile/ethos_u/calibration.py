@@ -6,7 +6,7 @@ sensor, from the cleanest to the noisiest level of the network's range, as in go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from tvm import relax
 from compile.ethos_u.border import seen
 from compile.ethos_u.partition import npu_functions
 from compile.golden_scenes import CLOTH, GRASS, STAR, Scene, within
-from compile.network_graph import Clip, Convolution, Image, Node, Relu
+from compile.network_graph import Add, Clip, Convolution, DepthToSpace, Image, Multiply, Node, Relu
 from compile.relax_import import to_tensors
 from isp.sample import panels
 from isp.sample.colour_chart import colour_chart
@@ -47,11 +47,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Calibration:
-    """image: largest magnitude of the network's input. tensors: those of what the composites give, in their order.
-    inputs: of each composite, None where it is no convolution."""
+    """image: largest magnitude of the network's input. tensors: those of each channel of what the composites give, in
+    their order, float64 [C]. inputs: of each composite, None where it is no convolution."""
 
     image: float
-    tensors: tuple[float, ...]
+    tensors: tuple[np.ndarray, ...]
     inputs: tuple[Inputs | None, ...]
 
 
@@ -86,18 +86,20 @@ def calibrate(partitioned: tvm.IRModule, seen_images: Iterable[np.ndarray]) -> C
     (function,) = npu_functions(partitioned)
     nodes = to_tensors(function)
     observer = Observer(partitioned)
-    limits: list[list[float]] = []
+    largest = 0.0
+    of_tensors = [np.zeros(node.shape[0]) for node in nodes]
     sums: dict[int, _Sums] = {}
     for image in seen_images:
         values = dict(zip(nodes, (tensor[0] for tensor in observer.tensors(image)), strict=True))
-        limits.append([float(np.abs(one).max()) for one in (image, *values.values())])
+        largest = max(largest, float(np.abs(image).max()))
+        for found, value in zip(of_tensors, values.values(), strict=True):
+            np.maximum(found, np.abs(value).max((1, 2)), out=found)
         for index, node in enumerate(nodes):
             if (layer := convolution_of(node)) is not None:
                 source = image[0] if isinstance(layer.source, Image) else values[layer.source]
                 sums.setdefault(index, _Sums()).add(_patches(source, layer))
-    largest, *tensors = np.max(limits, axis=0).tolist()
     inputs = tuple(sums[index].inputs() if index in sums else None for index in range(len(nodes)))
-    return Calibration(largest, tuple(tensors), inputs)
+    return Calibration(largest, tuple(of_tensors), inputs)
 
 
 class _Sums:
@@ -136,6 +138,16 @@ def convolution_of(node: Node) -> Convolution | None:
     """The convolution that a composite consists of, with its activation or without; None where it has none."""
     inner = node.source if isinstance(node, Relu | Clip) else node
     return inner if isinstance(inner, Convolution) else None
+
+
+def image_of(tensors: Sequence[Node]) -> Image:
+    """The input that the tensors of a partition are made of."""
+    layer = convolution_of(tensors[0])
+    found = tensors[0] if layer is None else layer
+    while not isinstance(found, Image):
+        assert isinstance(found, Convolution | DepthToSpace | Add | Multiply)
+        found = found.left if isinstance(found, Add | Multiply) else found.source
+    return found
 
 
 def _patches(source: np.ndarray, layer: Convolution) -> np.ndarray:

@@ -19,7 +19,8 @@ import numpy as np
 
 from compile import network_graph as real
 from compile.ethos_u import integer_graph as integer
-from compile.ethos_u.calibration import Calibration, Inputs, convolution_of
+from compile.ethos_u.calibration import Calibration, Inputs, convolution_of, image_of
+from compile.ethos_u.equalisation import equalised
 from compile.ethos_u.integer_graph import IntegerNetwork, Precision, Scale
 from compile.ethos_u.rounding import rounded
 from compile.network_graph import UnsupportedOperator
@@ -36,6 +37,7 @@ def quantise(tensors: Sequence[real.Node], calibration: Calibration, precision: 
 
     tensors: what its composites give, as `compile.relax_import.to_tensors` has them. calibration: of the same tensors.
     """
+    tensors, calibration = equalised(tensors, calibration)
     maker = _Maker(precision, _steps(tensors, calibration, precision))
     for tensor, inputs in zip(tensors, calibration.inputs, strict=True):
         maker.make(tensor, inputs)
@@ -58,12 +60,11 @@ def as_scale(factor: float, bits: int) -> Scale:
 
 def _steps(tensors: Sequence[real.Node], calibration: Calibration, precision: Precision) -> dict[real.Node, float]:
     """The step of each tensor, and of the network's input."""
-    image = _image_of(tensors[0])
-    limits = {image: calibration.image * HEADROOM}
+    limits: dict[real.Node, float] = {image_of(tensors): calibration.image * HEADROOM}
     for tensor, largest in zip(tensors, calibration.tensors, strict=True):
         bounds = _bounds(tensor)
         # A tensor that was nothing but zeros may have any step.
-        limits[tensor] = bounds if math.isfinite(bounds) else largest * HEADROOM or 1.0
+        limits[tensor] = bounds if math.isfinite(bounds) else float(largest.max()) * HEADROOM or 1.0
     groups = _Groups()
     for tensor in tensors:
         if isinstance(tensor, real.Add):
@@ -76,15 +77,6 @@ def _steps(tensors: Sequence[real.Node], calibration: Calibration, precision: Pr
 def _bounds(tensor: real.Node) -> float:
     """The largest magnitude that a tensor can have by its definition; infinite where it states none."""
     return max(abs(tensor.low), abs(tensor.high)) if isinstance(tensor, real.Clip) else math.inf
-
-
-def _image_of(tensor: real.Node) -> real.Node:
-    """The input that a tensor is made of."""
-    if isinstance(tensor, real.Add | real.Multiply):
-        return _image_of(tensor.left)
-    if isinstance(tensor, real.Convolution | real.Relu | real.Clip | real.DepthToSpace):
-        return _image_of(tensor.source)
-    return tensor
 
 
 class _Groups:

@@ -37,7 +37,7 @@ def unvarying(tensors: tuple[Node, ...], limit: float = 4.0) -> Calibration:
         count = weight[0].size
         identity = np.broadcast_to(np.eye(count), (layer.groups, count, count))
         inputs.append(Inputs(np.zeros((layer.groups, count)), identity))
-    return Calibration(limit, tuple(limit for _ in tensors), tuple(inputs))
+    return Calibration(limit, tuple(np.full(tensor.shape[0], limit) for tensor in tensors), tuple(inputs))
 
 
 def quantised(*tensors: Node, precision: Precision = Precision.A16W8) -> IntegerNetwork:
@@ -91,7 +91,8 @@ def test_operands_of_a_sum_share_a_step_through_any_chain() -> None:
     one, other, third = (convolved(IMAGE, WEIGHT * size, padding=1) for size in (1, 5, 25))
     first = add(one, other)
     calibration = unvarying(tensors := (one, other, first, third, add(first, third)))
-    network = quantise(tensors, replace(calibration, tensors=(1.0, 5.0, 6.0, 25.0, 30.0)), Precision.A16W8)
+    limits = tuple(np.full(4, limit) for limit in (1.0, 5.0, 6.0, 25.0, 30.0))
+    network = quantise(tensors, replace(calibration, tensors=limits), Precision.A16W8)
     outer = network.output
     assert isinstance(outer, integer.Add)
     inner = outer.left
@@ -118,7 +119,7 @@ def test_relu_and_bounds_become_bounds_of_the_integers() -> None:
 def test_a_tensor_of_zeros_has_a_step() -> None:
     layer = convolved(IMAGE, WEIGHT, padding=1)
     calibration = unvarying((layer,))
-    assert quantise((layer,), replace(calibration, tensors=(0.0,)), Precision.A16W8).output.step > 0
+    assert quantise((layer,), replace(calibration, tensors=(np.zeros(4),)), Precision.A16W8).output.step > 0
 
 
 def test_the_bias_makes_good_what_rounding_changes_on_average() -> None:
