@@ -25,9 +25,11 @@ from compile.network_graph import (
     UnsupportedOperator,
 )
 from compile.relax_fallback import convolution as by_relax
+from compile.row_kernels import few_outputs
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
+from compile.row_kernels.few_outputs import RowFewOutputs
 from compile.row_kernels.kernel import COLUMNS, padded
 from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import Alignment, AlignmentWeights, BlockWeights, RowBlock
@@ -123,17 +125,14 @@ class _Builder:
         kernel = RowElementwise(operation, target.channels, low, high, target.channels - node.shape[0])
         return self._append(Step(kernel, first, SAME, second[0] if second else None, target, NO_WEIGHTS, 1))
 
-    def _together(self, node: Node) -> int:
-        """Columns of a convolution's output that share a vector. Of the network's answer they may: no kernel reads it
-        in vectors."""
-        share, rest = divmod(self.lanes, node.shape[0])
-        return share if node is self.output and rest == 0 and COLUMNS % share == 0 else 1
+    def _new_ring(self, node: Node) -> Ring:
+        return Ring(self._scale(node), padded(node.shape[0], self.lanes))
 
-    def _new_ring(self, node: Node, together: int = 1) -> Ring:
+    def _scale(self, node: Node) -> int:
+        """Halvings from full packed resolution."""
         if node.shape[1] > self._image_height:
             _refused(node)
-        scale = (self._image_height // node.shape[1]).bit_length() - 1
-        return Ring(scale, padded(node.shape[0], self.lanes // together))
+        return (self._image_height // node.shape[1]).bit_length() - 1
 
     def _append(self, step: Step) -> Ring:
         self.steps.append(step)
@@ -156,14 +155,23 @@ class _Builder:
         if rows is None or node.weight.shape[3] != side or not (node.groups == 1 or depthwise_here):
             return self.ring(by_relax(node))
         source = self.ring(node.source)
+        target = self._new_ring(node)
         if node.groups == 1:
-            together = self._together(node)
-            target = self._new_ring(node, together)
-            kernel = RowConvolution(side, node.source.shape[0], source.channels, target.channels, "none", together)
+            kernel: RowConvolution | RowFewOutputs
+            outputs, inputs = node.shape[0], node.source.shape[0]
+            share, rest = divmod(self.lanes, outputs)
+            # Of the network's answer, which no kernel reads in vectors, columns may share one.
+            if node is not self.output or rest or COLUMNS % share:
+                kernel = RowConvolution(side, inputs, source.channels, target.channels, "none")
+            else:
+                target = Ring(target.scale, outputs)
+                if side == few_outputs.SIDE and share >= side:
+                    kernel = RowFewOutputs(inputs, source.channels, outputs)
+                else:
+                    kernel = RowConvolution(side, inputs, source.channels, outputs, "none", share)
             return self._append(
                 Step(kernel, source, rows, None, target, kernel.packed(node.weight, node.bias, self.lanes), 1)
             )
-        target = self._new_ring(node)
         depthwise = RowDepthwise(side, source.channels)
         packed = depthwise.packed(node.weight, node.bias)
         return self._append(Step(depthwise, source, rows, None, target, packed, 1))
@@ -205,7 +213,12 @@ class _Builder:
                 if aligning is None:
                     return None
                 source = self.ring(before)
-                kernel = RowBlock(source.channels, padded(widen.shape[0], self.lanes), aligning.shape)
+                kernel = RowBlock(
+                    source.channels,
+                    padded(widen.shape[0], self.lanes),
+                    aligning.shape,
+                    source.channels - before.shape[0],
+                )
                 weights = BlockWeights(
                     depthwise.weight[:, 0],
                     depthwise.bias,

@@ -240,10 +240,8 @@ def cpu_flags(facts: Path = CPU_FACTS) -> frozenset[str]:
 
 def _host_core(architecture: str, flags: frozenset[str]) -> _HostCore | None:
     if architecture == "x86_64":
-        # AVX-512 machines get vectors of 256 bits too: the gain is in the 32 registers and the masks, while
-        # vectors of 512 bits lower the clock of some cores and waste lanes on layers of few channels.
         if flags >= _X86_64_V4:
-            return _HostCore("x86-64-v4", (), {Precision.FLOAT32: 8}, ("-march=x86-64-v4",), "x86_64_v4")
+            return _HostCore("x86-64-v4", (), {Precision.FLOAT32: 16}, ("-march=x86-64-v4",), "x86_64_v4")
         if flags >= _X86_64_V3:
             return _HostCore("x86-64-v3", (), {Precision.FLOAT32: 8}, ("-march=x86-64-v3",), "x86_64_v3")
         return _HostCore("x86-64", (), {Precision.FLOAT32: 4}, ("-march=x86-64",), "x86_64")

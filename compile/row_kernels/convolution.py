@@ -15,7 +15,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, largest_divisor, matrix, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, filled, largest_divisor, matrix, operands, vector
 from compile.row_kernels.stages import accumulate, tile_stage
 
 
@@ -48,8 +48,8 @@ class RowConvolution:
         return self.side + (self.together - 1) * self._stride
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes, step, reach = vectors.lanes, self.together * self._stride, self._reach
-        outputs = self.together * self.outputs
+        step, reach, outputs = self.together * self._stride, self._reach, self.together * self.outputs
+        lanes = filled(outputs, vectors.lanes)
         products = self.side * reach * self.inputs * outputs
         a = operands(products + outputs, vectors.values)
         origin = 0 if self.side == 2 else -(self.side // 2)
@@ -92,7 +92,8 @@ class RowConvolution:
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
         column, _, _ = schedule.get_loops(schedule.get_sblock("out"))
         schedule.split(column, [None, min(tiling.columns, COLUMNS // self.together)])
-        blocks = self.together * self.outputs // vectors.lanes
+        outputs = self.together * self.outputs
+        blocks = outputs // filled(outputs, vectors.lanes)
         group = tile_stage(schedule, schedule.get_sblock("out"), None, largest_divisor(blocks, tiling.blocks))
         accumulate(
             schedule,
@@ -104,7 +105,8 @@ class RowConvolution:
         )
 
     def packed(self, weight: np.ndarray, bias: np.ndarray, lanes: int) -> np.ndarray:
-        """weight [O, I, side, side] and bias [O] as the kernel reads them, flat float32."""
+        """weight [O, I, side, side] and bias [O] as the kernel reads them, flat float32. lanes: of the target's
+        vectors."""
         outputs = self.together * self.outputs
         rows = np.zeros((self.together, self.outputs, self.side, self._reach, self.inputs), np.float32)
         for column in range(self.together):

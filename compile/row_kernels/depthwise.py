@@ -9,7 +9,7 @@ import numpy as np
 from tvm import s_tir, te
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands, vector
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, filled, operands, vector
 from compile.row_kernels.stages import accumulate_taps, finish_vectors
 
 
@@ -25,7 +25,8 @@ class RowDepthwise:
         return f"depthwise{self.side}_c{self.channels}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes, channels, side = vectors.lanes, self.channels, self.side
+        channels, side = self.channels, self.side
+        lanes = filled(channels, vectors.lanes)
         stride, origin = (2, 0) if side == 2 else (1, -1)
         a = operands((side**2 + 1) * channels, vectors.values)
         shape = (a.chunks * COLUMNS, channels // lanes, lanes)

@@ -12,7 +12,7 @@ from typing import Literal
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, in_a_name, operands
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, filled, in_a_name, operands
 from compile.row_kernels.stages import finish_vectors
 
 
@@ -35,7 +35,8 @@ class RowElementwise:
         return f"{self.operation}{bounds}_c{self.channels}{unused}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes, channels = vectors.lanes, self.channels
+        channels = self.channels
+        lanes = filled(channels, vectors.lanes)
         a = operands(0, vectors.values)
         shape = (a.chunks * COLUMNS, channels // lanes, lanes)
 

@@ -12,6 +12,7 @@ ignore the rest. Values are of one precision, float32 or float16, except the mos
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +23,13 @@ from tvm.tirx import PrimFunc
 C_PARAMETERS = "const void *, int32_t, int32_t, int32_t, const void *, const void *, int32_t, void *, void *"
 COLUMNS = 8
 """Of a chunk. Rows are padded to whole chunks."""
+FEW = 8
+"""So many channels, or fewer, are not padded to more than these, however wide the vectors are."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """What a target's vectors hold. values: their type, float32 or float16. lanes: how many."""
+    """What a target's vectors hold. values: their type, float32 or float16. lanes: how many, a power of two."""
 
     values: str
     lanes: int
@@ -106,8 +109,15 @@ def in_a_name(value: float) -> str:
 
 
 def padded(channels: int, lanes: int) -> int:
-    """Channels rounded up to whole vectors."""
-    return -(-channels // lanes) * lanes
+    """Channels with those that are added to them so that a target whose vectors have that many lanes has vectors for
+    them."""
+    unit = min(lanes, FEW) if channels <= FEW else lanes
+    return -(-channels // unit) * unit
+
+
+def filled(channels: int, lanes: int) -> int:
+    """Lanes of the widest vectors that so many channels fill: `lanes`, or a half of them, and so on."""
+    return math.gcd(channels, lanes)
 
 
 def largest_divisor(value: int, most: int) -> int:
@@ -116,7 +126,9 @@ def largest_divisor(value: int, most: int) -> int:
 
 
 def matrix(weight: np.ndarray, outputs: int, inputs: int, lanes: int) -> np.ndarray:
-    """A weight [O, I] in the order [outputs / lanes][inputs][lanes], zeros where there are fewer; flat."""
+    """A weight [O, I] for vectors of as many lanes as the outputs fill, [outputs / lanes][inputs][lanes], zeros where
+    there are fewer; flat."""
+    lanes = filled(outputs, lanes)
     full = np.zeros((outputs, inputs), np.float32)
     full[: weight.shape[0], : weight.shape[1]] = weight
     return full.reshape(outputs // lanes, lanes, inputs).transpose(0, 2, 1).ravel()

@@ -19,7 +19,7 @@ from tvm import relax, s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
 from compile.network_graph import Window
-from compile.row_kernels.kernel import COLUMNS, Operands, Tiling, Vectors, operands
+from compile.row_kernels.kernel import COLUMNS, Operands, Tiling, Vectors, filled, operands
 from compile.row_kernels.stages import finish_vectors
 
 LEGALISATION = "FLegalize"
@@ -57,7 +57,7 @@ class RowRelaxOperator:
         return tuple(constant.astype(np.float32) for constant in constants if constant.ndim)
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes = vectors.lanes
+        lanes = filled(self.channels, vectors.lanes)
         a = operands(sum(array.size for array in self._arrays), vectors.values)
         result = _lowered(self.call, self._tensors(a, vectors))
         used = int(self.call.ty.shape[1])

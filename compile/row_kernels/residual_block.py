@@ -20,7 +20,17 @@ from tvm import s_tir, te, tirx
 from tvm.s_tir.schedule import LoopRV
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, in_a_name, largest_divisor, matrix, operands, vector
+from compile.row_kernels.kernel import (
+    COLUMNS,
+    Tiling,
+    Vectors,
+    filled,
+    in_a_name,
+    largest_divisor,
+    matrix,
+    operands,
+    vector,
+)
 from compile.row_kernels.stages import accumulate, accumulate_taps, tile_stage
 
 SIDE = 3
@@ -66,22 +76,29 @@ class BlockWeights:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """channels, wide, and the alignment's hidden: channels, whole vectors."""
+    """channels, wide, and the alignment's hidden: channels, whole vectors. unused: channels that only fill the last
+    vector."""
 
     channels: int
     wide: int
     alignment: Alignment | None
+    unused: int = 0
+
+    @property
+    def _inputs(self) -> int:
+        return self.channels - self.unused
 
     @property
     def name(self) -> str:
+        channels = f"c{self._inputs}of{self.channels}" if self.unused else f"c{self.channels}"
         if self.alignment is None:
-            return f"block_c{self.channels}_w{self.wide}"
+            return f"block_{channels}_w{self.wide}"
         a = self.alignment
         clamp = f"{in_a_name(a.low)}_{in_a_name(a.high)}"
-        return f"block_c{self.channels}_w{self.wide}_align_i{a.image_inputs}of{a.image_pitch}_h{a.hidden}_{clamp}"
+        return f"block_{channels}_w{self.wide}_align_i{a.image_inputs}of{a.image_pitch}_h{a.hidden}_{clamp}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes = vectors.lanes
+        lanes = filled(self.channels, vectors.lanes)
         at, size = self._layout()
         a = operands(size, vectors.values)
         columns, blocks, channels, weights = a.chunks * COLUMNS, self.channels // lanes, self.channels, a.weights
@@ -96,15 +113,16 @@ class RowBlock:
             name="depthwise",
         )
 
-        def product(source: te.Tensor, inputs: int, outputs: int, matrix_name: str) -> te.Tensor:
+        def product(source: te.Tensor, inputs: int, outputs: int, to_lanes: int, matrix_name: str) -> te.Tensor:
             channel = te.reduce_axis((0, inputs), "channel")
+            from_lanes = source.shape[2]
             seen_by_it = te.compute(
-                (columns, inputs), lambda x, k: source[x, k // lanes, k % lanes], name=f"{matrix_name}_inputs"
+                (columns, inputs), lambda x, k: source[x, k // from_lanes, k % from_lanes], name=f"{matrix_name}_inputs"
             )
             return te.compute(
-                (columns, outputs // lanes, lanes),
+                (columns, outputs // to_lanes, to_lanes),
                 lambda x, block, lane: te.sum(
-                    seen_by_it[x, channel] * weights[at[matrix_name] + (block * inputs + channel) * lanes + lane],
+                    seen_by_it[x, channel] * weights[at[matrix_name] + (block * inputs + channel) * to_lanes + lane],
                     axis=[channel],
                 ),
                 name=f"{matrix_name}_total",
@@ -112,17 +130,17 @@ class RowBlock:
 
         def with_bias(total: te.Tensor, x: tirx.Expr, block: tirx.Expr, lane: tirx.Expr) -> tirx.Expr:
             bias = total.op.name.replace("total", "bias")
-            return total[x, block, lane] + weights[at[bias] + block * lanes + lane]
+            return total[x, block, lane] + weights[at[bias] + block * total.shape[2] + lane]
 
-        def rectified(total: te.Tensor, outputs: int, name: str) -> te.Tensor:
+        def rectified(total: te.Tensor, name: str) -> te.Tensor:
             return te.compute(
-                (columns, outputs // lanes, lanes),
+                total.shape,
                 lambda x, block, lane: te.max(with_bias(total, x, block, lane), tirx.const(0, vectors.values)),
                 name=name,
             )
 
-        wide = rectified(product(seen, channels, self.wide, "widen"), self.wide, "wide")
-        narrow = product(wide, self.wide, channels, "narrow")
+        wide = rectified(product(seen, self._inputs, self.wide, filled(self.wide, vectors.lanes), "widen"), "wide")
+        narrow = product(wide, self.wide, channels, lanes, "narrow")
 
         def added(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             return with_bias(narrow, x, block, lane) + a.rows[a.row[1] + x * channels + block * lanes + lane]
@@ -134,19 +152,21 @@ class RowBlock:
         image_inputs = te.compute(
             (columns, align.image_inputs), lambda x, k: a.side[x * align.image_pitch + k], name="image_inputs"
         )
+        hidden_lanes = filled(align.hidden, vectors.lanes)
         image = te.compute(
-            (columns, align.hidden // lanes, lanes),
+            (columns, align.hidden // hidden_lanes, hidden_lanes),
             lambda x, block, lane: te.sum(
-                image_inputs[x, pixel] * weights[at["image"] + (block * align.image_inputs + pixel) * lanes + lane],
+                image_inputs[x, pixel]
+                * weights[at["image"] + (block * align.image_inputs + pixel) * hidden_lanes + lane],
                 axis=[pixel],
             ),
             name="image_total",
         )
-        hidden = rectified(image, align.hidden, "hidden")
+        hidden = rectified(image, "hidden")
         # Gamma and beta as one sum: their inputs are loaded once.
-        total = product(hidden, align.hidden, 2 * channels, "modulation")
+        total = product(hidden, align.hidden, 2 * channels, lanes, "modulation")
         # A stage of its own, for two sums at once are more than there are registers for.
-        modulation = te.compute((columns, 2 * blocks, lanes), lambda *at: with_bias(total, *at), name="modulation")
+        modulation = te.compute(total.shape, lambda *at: with_bias(total, *at), name="modulation")
 
         def modulated(x: te.Var, block: te.Var, lane: te.Var) -> tirx.Expr:
             factor = modulation[x, block, lane]
@@ -158,33 +178,30 @@ class RowBlock:
         return a.function(te.compute(shape, modulated, name="out"))
 
     def tile(self, schedule: s_tir.Schedule, vectors: Vectors, tiling: Tiling) -> None:
-        find, lanes = schedule.get_sblock, vectors.lanes
+        find = schedule.get_sblock
 
         def sum_up(name: str, at: LoopRV) -> None:
             total, inputs = find(f"{name}_total"), find(f"{name}_inputs")
-            accumulate(schedule, total, inputs, at, lanes, tiling.unrolled)
+            accumulate(schedule, total, inputs, at, vectors.lanes, tiling.unrolled)
 
-        def blocks(channels: int) -> int:
-            return largest_divisor(channels // lanes, tiling.blocks)
+        def staged(name: str, at: LoopRV | None) -> LoopRV:
+            block = schedule.get_loops(find(name))[-2]
+            return tile_stage(schedule, find(name), at, largest_divisor(int(schedule.get(block).extent), tiling.blocks))
 
         column, _, _ = schedule.get_loops(find("out"))
         chunk, _ = schedule.split(column, [None, tiling.columns])
-        group = tile_stage(schedule, find("out"), None, blocks(self.channels))
-        sum_up("narrow", group)
+        sum_up("narrow", staged("out", None))
         if self.alignment is not None:
-            group = tile_stage(schedule, find("modulation"), chunk, blocks(2 * self.channels))
-            sum_up("modulation", group)
-            group = tile_stage(schedule, find("hidden"), chunk, blocks(self.alignment.hidden))
-            sum_up("image", group)
-        group = tile_stage(schedule, find("wide"), chunk, blocks(self.wide))
-        sum_up("widen", group)
+            sum_up("modulation", staged("modulation", chunk))
+            sum_up("image", staged("hidden", chunk))
+        sum_up("widen", staged("wide", chunk))
         accumulate_taps(schedule, find("depthwise"), chunk)
 
     def _layout(self) -> tuple[dict[str, int], int]:
         """Where each weight begins among those of the kernel, and how many values there are in all."""
         sizes = {
             "depthwise": SIDE**2 * self.channels,
-            "widen": self.wide * self.channels,
+            "widen": self.wide * self._inputs,
             "widen_bias": self.wide,
             "narrow": self.channels * self.wide,
             "narrow_bias": self.channels,
@@ -200,7 +217,7 @@ class RowBlock:
         return dict(zip(sizes, starts, strict=False)), starts[-1]
 
     def packed(self, weights: BlockWeights, lanes: int) -> np.ndarray:
-        """The weights as the kernel reads them, flat float32.
+        """The weights as the kernel reads them, flat float32. lanes: of the target's vectors.
 
         The depthwise convolution's bias goes into that of the one that follows: nothing lies between them.
         """
@@ -211,7 +228,7 @@ class RowBlock:
         widen_bias = weights.widen_bias + weights.widen @ weights.depthwise_bias
         parts = [
             taps.ravel(),
-            matrix(weights.widen, wide, channels, lanes),
+            matrix(weights.widen, wide, self._inputs, lanes),
             vector(widen_bias, wide),
             matrix(weights.narrow, channels, wide, lanes),
             vector(weights.narrow_bias, channels),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tvm import s_tir, te, tirx
 from tvm.tirx import PrimFunc
 
-from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, operands
+from compile.row_kernels.kernel import COLUMNS, Tiling, Vectors, filled, operands
 from compile.row_kernels.stages import finish_vectors
 from denoiser.normalisation import DEEPEST_SIGMAS
 
@@ -33,7 +33,7 @@ class RowStabilise:
         return f"stabilise_c{self.channels}"
 
     def computation(self, vectors: Vectors) -> PrimFunc:
-        lanes = vectors.lanes
+        lanes = filled(self.channels, vectors.lanes)
         a = operands(len(CONSTANTS) * self.channels, vectors.values, mosaic="float32", constants="float32")
         nothing = tirx.const(0, "float32")
 

@@ -17,11 +17,13 @@ from compile.row_kernels import restore, stabilise
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
+from compile.row_kernels.few_outputs import RowFewOutputs
 from compile.row_kernels.kernel import (
     COLUMNS,
     RowKernel,
     Tiling,
     Vectors,
+    filled,
     largest_divisor,
     matrix,
     padded,
@@ -75,6 +77,8 @@ CUTS = tuple(
             ("float32", 8, 1, 4, 2),
             ("float32", 8, 8, 3, 16),
             ("float16", 8, 4, 2, 5),
+            ("float32", 16, 4, 3, 16),
+            ("float32", 16, 8, 2, 2),
         ]
     )
 )
@@ -98,7 +102,12 @@ def shared_convolution(cut: Cut, side: int, addend: str) -> RowConvolution:
 def block(cut: Cut, bounds: tuple[float, float] | None) -> RowBlock:
     channels, wide, hidden = (padded(count, cut.lanes) for count in cut.widths)
     alignment = bounds and Alignment(IMAGE_INPUTS, padded(IMAGE_INPUTS, cut.lanes), hidden, *bounds)
-    return RowBlock(channels, wide, alignment or None)
+    return RowBlock(channels, wide, alignment or None, channels - cut.widths[0])
+
+
+def few_outputs(cut: Cut) -> RowFewOutputs:
+    inputs = cut.widths[0]
+    return RowFewOutputs(inputs, padded(inputs, cut.lanes), cut.lanes // 4)
 
 
 CLAMPED, HALF_CLAMPED = (-0.25, 1.25), (0.5, float("inf"))
@@ -118,6 +127,7 @@ def kernels_of(cut: Cut) -> list[RowKernel]:
     return [
         *(convolution(cut, side, addend) for side, addend in CONVOLUTIONS),
         *(shared_convolution(cut, side, addend) for side, addend in CONVOLUTIONS if cut.lanes > 1),
+        *([few_outputs(cut)] if cut.lanes > 1 else []),
         *(block(cut, bounds) for bounds in BOUNDS),
         RowDepthwise(2, image),
         RowDepthwise(3, image),
@@ -184,9 +194,16 @@ def test_columns_that_share_a_vector(compiled: CompiledHere, cut: Cut, side: int
     check_convolution(compiled, cut, kernel, chunks)
 
 
-def check_convolution(compiled: CompiledHere, cut: Cut, kernel: RowConvolution, chunks: int) -> None:
-    side, inputs = kernel.side, kernel.inputs
-    outputs = cut.widths[1] if kernel.together == 1 else kernel.outputs
+@shared_cuts
+@pytest.mark.parametrize("chunks", CHUNKS)
+def test_convolution_of_few_outputs(compiled: CompiledHere, cut: Cut, chunks: int) -> None:
+    check_convolution(compiled, cut, few_outputs(cut), chunks)
+
+
+def check_convolution(compiled: CompiledHere, cut: Cut, kernel: RowConvolution | RowFewOutputs, chunks: int) -> None:
+    few = isinstance(kernel, RowFewOutputs)
+    side, inputs, addend = 3 if few else kernel.side, kernel.inputs, "none" if few else kernel.addend
+    outputs = kernel.outputs if few or kernel.together > 1 else cut.widths[1]
     columns = columns_of(chunks)
     stride, border = (2, 0) if side == 2 else (1, side // 2)
     seen = stride * columns + 2 * border
@@ -200,7 +217,7 @@ def check_convolution(compiled: CompiledHere, cut: Cut, kernel: RowConvolution, 
         for x in range(side):
             taken = rows[y][x : x + stride * columns : stride, :inputs].astype(np.float64)
             expected += taken @ rounded(weight[:, :, y, x], cut).T
-    if kernel.addend == "side":
+    if addend == "side":
         expected += skip[:, :outputs]
     memory, places = scattered(rows, border, in_vectors(cut))
     # A row begins behind one column of its border.
@@ -214,7 +231,7 @@ def check_convolution(compiled: CompiledHere, cut: Cut, kernel: RowConvolution, 
         out_shape=(columns, kernel.outputs),
         out_type=cut.vectors.values,
         out_aligned_bytes=pixel_bytes,
-        side=Memory(skip, pixel_bytes) if kernel.addend == "side" else None,
+        side=Memory(skip, pixel_bytes) if addend == "side" else None,
     )
     check(found, expected, cut)
 
@@ -533,7 +550,7 @@ def test_no_noise_no_change(compiled: CompiledHere) -> None:
 
 
 def test_the_cuts_are_of_every_kind() -> None:
-    assert {cut.lanes for cut in CUTS} == {1, 4, 8}
+    assert {cut.lanes for cut in CUTS} == {1, 4, 8, 16}
     assert {cut.tiling.columns for cut in CUTS} == {1, 2, 4, 8}
     assert {cut.tiling.blocks for cut in CUTS} == {1, 2, 3, 4}
     assert all(COLUMNS % cut.tiling.columns == 0 for cut in CUTS)
@@ -541,6 +558,11 @@ def test_the_cuts_are_of_every_kind() -> None:
     assert any(width % lanes == 0 for width, lanes in widths)
     assert any(width % lanes != 0 for width, lanes in widths)
     assert any(width < lanes for width, lanes in widths)
+
+
+def test_vectors_that_channels_fill() -> None:
+    assert [filled(channels, 16) for channels in (48, 24, 8, 12, 5)] == [16, 8, 8, 4, 1]
+    assert filled(48, 4) == 4
 
 
 def test_weights_in_vectors() -> None:
@@ -559,7 +581,10 @@ def test_largest_divisor(value: int, most: int) -> None:
     assert not any(value % other == 0 for other in range(found + 1, min(most, value) + 1))
 
 
-@pytest.mark.parametrize(("channels", "lanes", "whole"), [(5, 1, 5), (5, 4, 8), (8, 8, 8), (9, 8, 16), (1, 16, 16)])
+@pytest.mark.parametrize(
+    ("channels", "lanes", "whole"),
+    [(5, 1, 5), (5, 4, 8), (8, 8, 8), (9, 8, 16), (1, 16, 8), (8, 16, 8), (9, 16, 16), (24, 16, 32)],
+)
 def test_padded(channels: int, lanes: int, whole: int) -> None:
     assert padded(channels, lanes) == whole
 
@@ -595,7 +620,8 @@ def test_names_tell_kernels_apart() -> None:
             for outputs in (1, 11)
             for addend in ("none", "side")
         ),
-        *(RowBlock(channels, wide, None) for channels in (1, 11) for wide in (1, 11)),
+        *(RowFewOutputs(inputs, pitch, outputs) for inputs in (1, 11) for pitch in (11, 111) for outputs in (1, 4)),
+        *(RowBlock(channels, wide, None, unused) for channels in (12, 2) for wide in (1, 11) for unused in (0, 1)),
         *(
             RowBlock(8, 8, Alignment(i, pitch, hidden, 0, 2))
             for i in (1, 11)

@@ -69,9 +69,10 @@ def test_the_result_is_that_of_pytorch_for_every_noise(fan: Fan, noise: Noise) -
     [
         (Vectors("float32", 1), Tiling(2, 3, 4), TOLERANCE),
         (Vectors("float32", 4), Tiling(8, 1, 8), TOLERANCE),
+        (Vectors("float32", 16), Tiling(8, 2, 4), TOLERANCE),
         (Vectors("float16", 8), Tiling(4, 2, 8), 0.02),
     ],
-    ids=["one-lane", "four-lanes", "half-precision"],
+    ids=["one-lane", "four-lanes", "sixteen-lanes", "half-precision"],
 )
 def test_other_vectors_and_tilings(tmp_path: Path, vectors: Vectors, tiling: Tiling, tolerance: float) -> None:
     networks = (NETWORKS[0], NETWORKS[1])

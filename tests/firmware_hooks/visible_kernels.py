@@ -8,6 +8,7 @@ from compile.model_tables import symbol
 from compile.row_kernels.convolution import RowConvolution
 from compile.row_kernels.depthwise import RowDepthwise
 from compile.row_kernels.elementwise import RowElementwise
+from compile.row_kernels.few_outputs import RowFewOutputs
 from compile.row_kernels.kernel import COLUMNS, RowKernel
 from compile.row_kernels.relax_operator import RowRelaxOperator
 from compile.row_kernels.residual_block import RowBlock
@@ -48,6 +49,8 @@ def touch(kernel: RowKernel) -> Touch:
     match kernel:
         case RowConvolution():
             values = (kernel.pitch, 0 if kernel.addend == "none" else kernel.outputs, kernel.outputs)
+        case RowFewOutputs():
+            values = (kernel.pitch, 0, kernel.outputs)
         case RowBlock():
             values = (kernel.channels, kernel.alignment.image_pitch if kernel.alignment else 0, kernel.channels)
         case RowElementwise():
