@@ -124,6 +124,8 @@ struct fan_call {
     uint32_t height;
     uint32_t part;
     uint32_t parts;
+    uint32_t groups;
+    uint32_t group_values;
     uint32_t group;
     uint32_t holds_group;
     uint32_t phase;

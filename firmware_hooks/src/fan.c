@@ -27,36 +27,60 @@ static size_t rounded(size_t value, size_t multiple) { return (value + multiple 
 /* Packed columns of a scale that belong to the tile. */
 static uint32_t columns_of(uint32_t width, uint8_t scale) { return (width / 2u) >> scale; }
 
-/* Values from one row of a ring to the next: a column of zeros on the left, one at least on the right. */
-static size_t row_values(const fan_ring *ring, uint32_t width)
+/* A tile's columns are cut into groups of whole chunks at the finest scale, one for each part as far as there are
+ * chunks. Each has rings of its own: cores that read ahead would else take from each other what lies over a border. */
+static uint32_t group_count(uint32_t width, uint32_t parts)
 {
-    return (rounded(columns_of(width, ring->scale), COLUMNS_MULTIPLE) + 2u) * ring->channels;
+    const uint32_t most = width / FAN_SIZE_MULTIPLE;
+    return parts < most ? parts : most;
+}
+
+/* Where a group begins, in packed columns of a scale. */
+static uint32_t first_column(const fan_call *call, uint32_t group, uint8_t scale)
+{
+    return columns_of(call->width / FAN_SIZE_MULTIPLE * group / call->groups * FAN_SIZE_MULTIPLE, scale);
+}
+
+/* Packed columns of a scale that the call's group has. */
+static uint32_t own_columns(const fan_call *call, uint8_t scale)
+{
+    return first_column(call, call->group + 1u, scale) - first_column(call, call->group, scale);
+}
+
+/* Values from one row of a ring to the next, as many as the widest group needs: a column on the left and one at least
+ * on the right are those of its neighbours, or zeros. */
+static size_t row_values(const fan_call *call, const fan_ring *ring)
+{
+    const uint32_t widest = (call->width / FAN_SIZE_MULTIPLE + call->groups - 1u) / call->groups * FAN_SIZE_MULTIPLE;
+    return (rounded(columns_of(widest, ring->scale), COLUMNS_MULTIPLE) + 2u) * ring->channels;
 }
 
 static size_t scratch_bytes(const fan_network *network) { return rounded(network->scratch_bytes, FAN_ARENA_ALIGNMENT); }
 
-/* Lays out the arena, places being values from its start: scratch of the first part, zeros, rings. Returns the size of
- * that in bytes; the other parts' scratch follows. */
+/* Lays out the arena, places being values from its start: scratch of the first part, zeros, the rings of each group.
+ * Returns the size of that in bytes; the other parts' scratch follows. */
 static size_t lay_out(fan_call *call)
 {
     const fan_network *network = call->network;
     const size_t alignment = FAN_ARENA_ALIGNMENT / network->value_bytes;
     size_t widest = 0u;
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
-        const size_t row = row_values(&network->rings[i], call->width);
+        const size_t row = row_values(call, &network->rings[i]);
         widest = row > widest ? row : widest;
     }
     size_t place = scratch_bytes(network) / network->value_bytes;
     call->zeros = (uint32_t)place;
     place += rounded(widest, alignment);
+    const size_t rings = place;
     for (uint8_t i = 0u; i < network->ring_count; ++i) {
         const fan_ring *ring = &network->rings[i];
-        const size_t pitch = row_values(ring, call->width);
+        const size_t pitch = row_values(call, ring);
         call->ring_starts[i] = (uint32_t)place;
         call->ring_pitches[i] = (uint32_t)pitch;
         place += rounded(pitch * ring->capacity, alignment);
     }
-    return place * network->value_bytes;
+    call->group_values = (uint32_t)(place - rings);
+    return (rings + (place - rings) * call->groups) * network->value_bytes;
 }
 
 static int size_is_possible(uint32_t width, uint32_t height)
@@ -105,6 +129,7 @@ size_t fan_arena_bytes_of_parts(uint32_t specialist, uint32_t width, uint32_t he
     fan_call call;
     call.network = fan_specialists[specialist].network;
     call.width = width;
+    call.groups = group_count(width, parts);
     return lay_out(&call) + (parts - 1u) * scratch_bytes(call.network);
 }
 
@@ -112,6 +137,13 @@ static void clear(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0u; i < count; ++i) {
         bytes[i] = 0u;
+    }
+}
+
+static void copy(uint8_t *to, const uint8_t *from, size_t count)
+{
+    for (size_t i = 0u; i < count; ++i) {
+        to[i] = from[i];
     }
 }
 
@@ -187,8 +219,8 @@ static void set_constants(fan_call *call, const fan_noise *noise)
     offset[FAN_PLANES] = (float)(0.5 * decimal_logarithm((double)level) + 1.5);
 }
 
-/* Where the first column of a ring's row lies, in values from the arena's start. */
-static int32_t row_at(const fan_call *call, uint8_t index, int32_t row)
+/* Where a group's first column of a ring's row lies, in values from the arena's start. */
+static int32_t row_of_group(const fan_call *call, uint8_t index, int32_t row, uint32_t group)
 {
     const fan_ring *ring = &call->network->rings[index];
     const int32_t rows = (int32_t)((call->height / 2u) >> ring->scale);
@@ -196,7 +228,13 @@ static int32_t row_at(const fan_call *call, uint8_t index, int32_t row)
         return (int32_t)(call->zeros + ring->channels);
     }
     const uint32_t place = (uint32_t)row % ring->capacity;
-    return (int32_t)(call->ring_starts[index] + place * call->ring_pitches[index] + ring->channels);
+    const uint32_t start = call->ring_starts[index] + group * call->group_values;
+    return (int32_t)(start + place * call->ring_pitches[index] + ring->channels);
+}
+
+static int32_t row_at(const fan_call *call, uint8_t index, int32_t row)
+{
+    return row_of_group(call, index, row, call->group);
 }
 
 static uint8_t *pointer_to(const fan_call *call, int32_t place)
@@ -218,19 +256,18 @@ static void pause_core(void)
 #endif
 }
 
-/* Parts share the work phase by phase: a phase is a step's rows of one turn, cut into as many groups of columns as there
- * are parts. Each part takes its own group first, then those that nobody has taken yet. So a part that its core has
- * left for other work holds up the others with the group in its hands at most, and one that comes late finds
- * everything done. What a group's line in the team says: */
-enum { CLAIMED = 0, DONE = 1 }; /* the last phase that a part took it for; phases that are done */
+/* Parts share the work phase by phase: a phase is the rows of one turn of one or more steps, group by group. Each part
+ * takes its own group first, then those that are not in hand. So a part that its core has left for other work holds up
+ * the others with the group in its hands at most, and one that comes late finds everything done. What a group's line in
+ * the team says is twice the phases that are done, and one more while a part has the next one in hand. */
 
-/* Returns when all phases so far are done; what was written in them is then there. */
+/* Returns when all groups are done with the phases so far; what was written in them is then there. */
 static void wait_for_all(const fan_call *call)
 {
     const fan_team *team = call->team;
-    for (uint32_t group = 0u; group < call->parts; ++group) {
-        const uint32_t *done = &team->groups[group][DONE];
-        for (uint32_t waited = 0u; __atomic_load_n(done, __ATOMIC_ACQUIRE) < call->phase; ++waited) {
+    for (uint32_t group = 0u; group < call->groups; ++group) {
+        const uint32_t *state = &team->groups[group][0];
+        for (uint32_t waited = 0u; __atomic_load_n(state, __ATOMIC_ACQUIRE) < 2u * call->phase; ++waited) {
             if (waited < SPINS_BEFORE_YIELD || team->yield == NULL) {
                 pause_core();
             } else {
@@ -240,12 +277,11 @@ static void wait_for_all(const fan_call *call)
     }
 }
 
-/* Begins a phase that reads and writes those rings, which are bits. Waits for the phases before it only where one that
- * may not be done yet writes what this one uses, or still reads what this one writes. */
+/* Begins a phase that reads those rings beyond the own columns, and writes those; rings are bits. Waits for the phases
+ * before it only where neighbours may still write what this one reads of theirs, or read what it writes. */
 static void begin_phase(fan_call *call, uint64_t read, uint64_t written)
 {
-    if (call->parts > 1u &&
-        ((call->rings_written & (read | written)) != 0u || (call->rings_read & written) != 0u)) {
+    if (call->groups > 1u && ((call->rings_written & read) != 0u || (call->rings_read & written) != 0u)) {
         wait_for_all(call);
         call->rings_read = 0u;
         call->rings_written = 0u;
@@ -256,22 +292,25 @@ static void begin_phase(fan_call *call, uint64_t read, uint64_t written)
     call->tried = 0u;
 }
 
-/* Takes the next group of a phase for this part, the one before being done; zero if there are no more. */
+/* Takes the next group of a phase for this part, the one before being done; zero if there are no more. A group that
+ * isn't done with the phase before is left to the part that has it in hand, which comes by here later. */
 static int take_group(fan_call *call)
 {
     if (call->parts == 1u) {
         return call->tried++ == 0u;
     }
     if (call->holds_group != 0u) {
-        (void)__atomic_add_fetch(&call->team->groups[call->group][DONE], 1u, __ATOMIC_RELEASE);
+        __atomic_store_n(&call->team->groups[call->group][0], 2u * call->phase, __ATOMIC_RELEASE);
         call->holds_group = 0u;
     }
-    while (call->tried < call->parts) {
-        call->group = (call->part + call->tried) % call->parts;
+    while (call->tried < call->groups) {
+        call->group = (call->part + call->tried) % call->groups;
         ++call->tried;
-        uint32_t before = call->phase - 1u;
-        if (__atomic_compare_exchange_n(&call->team->groups[call->group][CLAIMED], &before, call->phase, 0,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        uint32_t *state = &call->team->groups[call->group][0];
+        uint32_t before = 2u * (call->phase - 1u);
+        /* To look first is cheaper where another part has it. */
+        if (__atomic_load_n(state, __ATOMIC_RELAXED) == before &&
+            __atomic_compare_exchange_n(state, &before, before + 1u, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
             call->holds_group = 1u;
             return 1;
         }
@@ -279,28 +318,12 @@ static int take_group(fan_call *call)
     return 0;
 }
 
-static uint64_t ring_bit(uint8_t index) { return index == FAN_NONE ? 0u : (uint64_t)1u << index; }
+static uint64_t ring_bit(uint8_t index) { return (uint64_t)1u << index; }
 
 typedef struct {
     uint32_t first;
     uint32_t end;
 } span;
-
-/* The chunks of one row, `index` of the `rows` of a turn, that belong to the call's group. The chunks of all rows are
- * dealt out column by column, so that groups differ by one chunk in all, and mostly need what the same group made. */
-static span own_chunks(const fan_call *call, uint32_t chunks, uint32_t index, uint32_t rows)
-{
-    if (call->parts == 1u) {
-        const span every = {0u, chunks};
-        return every; /* without the divisions, which small tiles would notice */
-    }
-    const uint32_t all = chunks * rows;
-    const uint32_t before_next_column = rows - 1u - index;
-    const uint32_t from = all * call->group / call->parts;
-    const uint32_t to = all * (call->group + 1u) / call->parts;
-    const span own = {(from + before_next_column) / rows, (to + before_next_column) / rows};
-    return own;
-}
 
 /* Rows of a turn that there are: `count` of them from `first` on, as far as they lie within 0 to `all`. */
 static span rows_of_turn(int32_t first, int32_t count, int32_t all)
@@ -312,71 +335,102 @@ static span rows_of_turn(int32_t first, int32_t count, int32_t all)
     return rows;
 }
 
-static void make_row(const fan_call *call, const fan_step *step, int32_t row, uint32_t index, uint32_t row_count)
-{
-    const size_t value_bytes = call->network->value_bytes;
-    const fan_ring *source = &call->network->rings[step->source];
-    const fan_ring *target = &call->network->rings[step->target];
-    const uint32_t columns = columns_of(call->width, target->scale);
-    const uint32_t in_chunk = FAN_COLUMNS * step->spread;
-    const uint32_t chunks = (columns + in_chunk - 1u) / in_chunk;
-    const span own = own_chunks(call, chunks, index, row_count);
-    if (own.first >= own.end) {
-        return;
-    }
-    const uint32_t column = own.first * in_chunk;
-    const uint32_t source_column = source->scale < target->scale ? column * 2u : column / step->spread;
-    const int32_t first = ((row * (int32_t)step->multiply) >> step->shift) + step->origin;
-    int32_t rows[3];
-    for (int32_t i = 0; i < 3; ++i) {
-        rows[i] = row_at(call, step->source, first + (i < (int32_t)step->count ? i : 0)) +
-                  (int32_t)(source_column * source->channels);
-    }
-    const uint8_t *side = call->arena;
-    if (step->side != FAN_NONE) {
-        const uint32_t side_channels = call->network->rings[step->side].channels;
-        side = pointer_to(call, row_at(call, step->side, row) + (int32_t)(column * side_channels));
-    }
-    const size_t pixel_bytes = target->channels * value_bytes;
-    uint8_t *out = pointer_to(call, row_at(call, step->target, row));
-    const size_t weights = ((row & 1) != 0 ? step->odd_row_weights : step->weights) * value_bytes;
-    (void)step->kernel(call->arena, rows[0], rows[1], rows[2], side, call->weights + weights,
-                       (int32_t)(own.end - own.first), out + column * pixel_bytes, call->scratch);
-    if (own.end == chunks) {
-        /* What the last chunk made beyond the tile's edge must be zero for those who look there. */
-        clear(out + columns * pixel_bytes, (chunks * in_chunk - columns) * pixel_bytes);
-    }
-}
+static uint32_t chunks_of(uint32_t columns, uint32_t in_chunk) { return (columns + in_chunk - 1u) / in_chunk; }
 
-static void stabilise_rows(const fan_call *call, span rows, uint32_t chunks)
+/* Fetches the columns beside a group, from its neighbours, of those rows of a ring; there are such rows. */
+static void fetch_margins(const fan_call *call, uint8_t index, span rows)
 {
+    const fan_ring *ring = &call->network->rings[index];
+    const size_t pixel_bytes = ring->channels * call->network->value_bytes;
+    const size_t right = own_columns(call, ring->scale) * pixel_bytes;
+    const uint32_t border = first_column(call, call->group, ring->scale);
     for (uint32_t y = rows.first; y < rows.end; ++y) {
-        const span own = own_chunks(call, chunks, y - rows.first, rows.end - rows.first);
-        if (own.first < own.end) {
-            const uint32_t column = own.first * FAN_COLUMNS;
-            const int32_t row = row_at(call, 0u, (int32_t)y) + (int32_t)(column * call->network->rings[0].channels);
-            (void)call->network->stabilise(in_row(call, 2u * y) + 2u * column, 0, (int32_t)call->in_stride, 0,
-                                           call->arena, call->stabilise, (int32_t)(own.end - own.first),
-                                           pointer_to(call, row), call->scratch);
+        uint8_t *own = pointer_to(call, row_at(call, index, (int32_t)y));
+        if (call->group > 0u) {
+            const size_t columns = border - first_column(call, call->group - 1u, ring->scale);
+            const int32_t left = row_of_group(call, index, (int32_t)y, call->group - 1u);
+            copy(own - pixel_bytes, pointer_to(call, left) + (columns - 1u) * pixel_bytes, pixel_bytes);
+        }
+        if (call->group + 1u < call->groups) {
+            copy(own + right, pointer_to(call, row_of_group(call, index, (int32_t)y, call->group + 1u)), pixel_bytes);
         }
     }
 }
 
-static void restore_rows(const fan_call *call, span rows, uint32_t chunks)
+/* The first row of its source that a step reads for a row. */
+static int32_t first_read(const fan_step *step, int32_t row)
+{
+    return ((row * (int32_t)step->multiply) >> step->shift) + step->origin;
+}
+
+static void make_row(const fan_call *call, const fan_step *step, int32_t row)
+{
+    const size_t value_bytes = call->network->value_bytes;
+    const fan_ring *target = &call->network->rings[step->target];
+    const uint32_t columns = own_columns(call, target->scale);
+    const uint32_t in_chunk = FAN_COLUMNS * step->spread;
+    const uint32_t chunks = chunks_of(columns, in_chunk);
+    const int32_t first = first_read(step, row);
+    int32_t rows[3];
+    for (int32_t i = 0; i < 3; ++i) {
+        rows[i] = row_at(call, step->source, first + (i < (int32_t)step->count ? i : 0));
+    }
+    const uint8_t *side = step->side == FAN_NONE ? call->arena : pointer_to(call, row_at(call, step->side, row));
+    const size_t pixel_bytes = target->channels * value_bytes;
+    uint8_t *out = pointer_to(call, row_at(call, step->target, row));
+    const size_t weights = ((row & 1) != 0 ? step->odd_row_weights : step->weights) * value_bytes;
+    (void)step->kernel(call->arena, rows[0], rows[1], rows[2], side, call->weights + weights, (int32_t)chunks, out,
+                       call->scratch);
+    /* What the last chunk made beyond the group's edge must be zero for those who look there, where the tile ends. */
+    clear(out + columns * pixel_bytes, (chunks * in_chunk - columns) * pixel_bytes);
+}
+
+/* Whether a step reads columns beside those it makes, which may be another group's. */
+static int looks_around(const fan_step *step) { return step->count == 3u; }
+
+/* What a step makes in the turn that begins with that row of the mosaic's, for the call's group. */
+static void make_rows(const fan_call *call, const fan_step *step, int32_t start)
+{
+    const fan_ring *target = &call->network->rings[step->target];
+    const int32_t rows = (int32_t)(call->height / 2u);
+    const span made = rows_of_turn((start >> target->scale) - (int32_t)target->lag,
+                                   (int32_t)call->per_turn >> target->scale, rows >> target->scale);
+    if (made.first >= made.end) {
+        return;
+    }
+    if (call->groups > 1u && looks_around(step)) {
+        const int32_t first = first_read(step, (int32_t)made.first);
+        const int32_t end = first_read(step, (int32_t)made.end - 1) + (int32_t)step->count;
+        fetch_margins(call, step->source,
+                      rows_of_turn(first, end - first, rows >> call->network->rings[step->source].scale));
+    }
+    for (uint32_t y = made.first; y < made.end; ++y) {
+        make_row(call, step, (int32_t)y);
+    }
+}
+
+static void stabilise_rows(const fan_call *call, span rows)
+{
+    const uint32_t column = 2u * first_column(call, call->group, 0u);
+    const int32_t chunks = (int32_t)chunks_of(own_columns(call, 0u), FAN_COLUMNS);
+    for (uint32_t y = rows.first; y < rows.end; ++y) {
+        (void)call->network->stabilise(in_row(call, 2u * y) + column, 0, (int32_t)call->in_stride, 0, call->arena,
+                                       call->stabilise, chunks, pointer_to(call, row_at(call, 0u, (int32_t)y)),
+                                       call->scratch);
+    }
+}
+
+static void restore_rows(const fan_call *call, span rows)
 {
     const uint8_t answer = call->network->answer;
+    const uint32_t column = 2u * first_column(call, call->group, 0u);
+    const int32_t chunks = (int32_t)chunks_of(own_columns(call, 0u), FAN_COLUMNS);
     for (uint32_t y = rows.first; y < rows.end; ++y) {
-        const span own = own_chunks(call, chunks, y - rows.first, rows.end - rows.first);
-        if (own.first < own.end) {
-            const uint32_t column = own.first * FAN_COLUMNS;
-            const int32_t row =
-                row_at(call, answer, (int32_t)y) + (int32_t)(column * call->network->rings[answer].channels);
-            for (uint32_t half = 0u; half < 2u; ++half) {
-                (void)call->network->restore(in_row(call, 2u * y + half) + 2u * column, 0, 0, 0,
-                                             pointer_to(call, row + 2 * (int32_t)half), call->restore[half],
-                                             (int32_t)(own.end - own.first), out_row(call, 2u * y + half) + 2u * column,
-                                             call->scratch);
-            }
+        const int32_t row = row_at(call, answer, (int32_t)y);
+        for (uint32_t half = 0u; half < 2u; ++half) {
+            (void)call->network->restore(in_row(call, 2u * y + half) + column, 0, 0, 0,
+                                         pointer_to(call, row + 2 * (int32_t)half), call->restore[half], chunks,
+                                         out_row(call, 2u * y + half) + column, call->scratch);
         }
     }
 }
@@ -384,21 +438,22 @@ static void restore_rows(const fan_call *call, span rows, uint32_t chunks)
 static void copy_rows(const fan_call *call, span rows)
 {
     for (uint32_t y = 2u * rows.first; y < 2u * rows.end; ++y) {
-        for (uint32_t x = call->group; x < call->width; x += call->parts) {
+        for (uint32_t x = call->group; x < call->width; x += call->groups) {
             out_row(call, y)[x] = in_row(call, y)[x];
         }
     }
 }
 
-/* Makes zero what lies on both sides of a ring's rows. The rows themselves are written before they are read. */
+/* Makes zero what lies on both sides of the rows of a ring of the call's group. The rows themselves are written before
+ * they are read. */
 static void clear_margins(const fan_call *call, uint32_t index)
 {
     const fan_ring *ring = &call->network->rings[index];
     const size_t value_bytes = call->network->value_bytes;
     const size_t left_bytes = ring->channels * value_bytes;
     const size_t pitch_bytes = call->ring_pitches[index] * value_bytes;
-    const size_t right = (columns_of(call->width, ring->scale) + 1u) * left_bytes;
-    uint8_t *row = pointer_to(call, (int32_t)call->ring_starts[index]);
+    const size_t right = (own_columns(call, ring->scale) + 1u) * left_bytes;
+    uint8_t *row = pointer_to(call, (int32_t)(call->ring_starts[index] + call->group * call->group_values));
     for (uint32_t i = 0u; i < ring->capacity; ++i) {
         clear(row, left_bytes);
         clear(row + right, pitch_bytes - right);
@@ -460,6 +515,7 @@ fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *
     call->arena = arena;
     call->part = part;
     call->parts = parts;
+    call->groups = group_count(width, parts);
     call->team = team;
     call->group = 0u;
     call->holds_group = 0u;
@@ -479,7 +535,7 @@ fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *
         if (call->group == 0u) {
             clear(pointer_to(call, (int32_t)call->zeros), (call->ring_starts[0] - call->zeros) * network->value_bytes);
         }
-        for (uint32_t i = call->group; i < network->ring_count; i += parts) {
+        for (uint32_t i = 0u; i < network->ring_count; ++i) {
             clear_margins(call, i);
         }
     }
@@ -505,32 +561,29 @@ int fan_advance(fan_call *call)
         }
         return call->start < call->end;
     }
-    const uint32_t chunks = columns_of(call->width, 0u) / FAN_COLUMNS;
     const span new_rows = rows_of_turn(start, per_turn, rows);
     if (new_rows.first < new_rows.end) {
         begin_phase(call, 0u, ring_bit(0u));
         while (take_group(call)) {
-            stabilise_rows(call, new_rows, chunks);
+            stabilise_rows(call, new_rows);
         }
     }
-    for (uint8_t i = 0u; i < network->step_count; ++i) {
-        const fan_step *step = &network->steps[i];
-        const fan_ring *target = &network->rings[step->target];
-        const span made = rows_of_turn((start >> target->scale) - (int32_t)target->lag, per_turn >> target->scale,
-                                       rows >> target->scale);
-        if (made.first < made.end) {
-            begin_phase(call, ring_bit(step->source) | ring_bit(step->side), ring_bit(step->target));
-            while (take_group(call)) {
-                for (uint32_t y = made.first; y < made.end; ++y) {
-                    make_row(call, step, (int32_t)y, y - made.first, made.end - made.first);
-                }
-            }
+    /* What looks around begins a phase; what follows and doesn't belongs to it. */
+    for (uint8_t next, first = 0u; first < network->step_count; first = next) {
+        uint64_t written = 0u;
+        const fan_step *step = &network->steps[first];
+        const uint64_t read = looks_around(step) ? ring_bit(step->source) : 0u;
+        for (next = first; next == first || (next < network->step_count && !looks_around(step)); ++next, ++step) {
+            written |= ring_bit(step->target);
         }
-    }
-    if (answered.first < answered.end) {
-        begin_phase(call, ring_bit(network->answer), 0u);
+        begin_phase(call, read, written);
         while (take_group(call)) {
-            restore_rows(call, answered, chunks);
+            for (uint8_t i = first; i < next; ++i) {
+                make_rows(call, &network->steps[i], start);
+            }
+            if (next == network->step_count) {
+                restore_rows(call, answered);
+            }
         }
     }
     return call->start < call->end;

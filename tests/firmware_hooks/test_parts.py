@@ -103,12 +103,23 @@ def test_no_noise_is_a_copy_in_parts_too(fan: Fan) -> None:
     assert in_parts(fan, 0, mosaic, Noise.of([0] * 3, [0] * 3), 3).tobytes() == mosaic.tobytes()
 
 
-def test_further_parts_cost_scratch_memory_alone(fan: Fan, engine: Engine) -> None:
+def test_further_parts_cost_their_scratch_memory_and_the_margins_of_their_rings(fan: Fan, engine: Engine) -> None:
+    scratch = -(-engine.scratch_bytes // 64) * 64
     for specialist in range(len(NETWORKS)):
-        sizes = [fan.arena_bytes_of_parts(specialist, 96, 32, parts) for parts in range(1, MOST_PARTS + 1)]
-        assert sizes[0] == fan.arena_bytes(specialist, 96, 32)
-        assert set(np.diff(sizes)) == {-(-engine.scratch_bytes // 64) * 64}
+        # Four groups of 64 columns need what four tiles of 128 px do, but for zeros that they share.
+        four, quarter, single = (
+            fan.arena_bytes_of_parts(specialist, width, 32, parts) for width, parts in ((512, 4), (128, 1), (512, 1))
+        )
+        assert fan.arena_bytes(specialist, 512, 32) == single
+        assert four <= 4 * quarter
+        assert four - 3 * scratch < 1.2 * single
     assert fan.arena_bytes_of_parts(0, 96, 32, 0) == fan.arena_bytes_of_parts(0, 96, 32, MOST_PARTS + 1) == 0
+
+
+def test_parts_without_columns_cost_scratch_memory_alone(fan: Fan, engine: Engine) -> None:
+    """Six columns of the coarsest scale are six groups at most."""
+    sizes = [fan.arena_bytes_of_parts(0, 96, 32, parts) for parts in range(6, MOST_PARTS + 1)]
+    assert set(np.diff(sizes)) == {-(-engine.scratch_bytes // 64) * 64}
 
 
 @pytest.mark.parametrize(
