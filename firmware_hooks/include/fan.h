@@ -94,7 +94,7 @@ fan_status fan_run_part(uint32_t specialist, const fan_noise *noise, const float
                         size_t out_stride, uint32_t width, uint32_t height, void *arena, size_t arena_bytes,
                         uint32_t part, uint32_t parts, fan_team *team);
 
-/* A part in turns; all parts of a call make as many. */
+/* A part in turns. The parts of a call make as many; which rows are done is known when all have made them. */
 fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *noise, const float *in,
                           size_t in_stride, float *out, size_t out_stride, uint32_t width, uint32_t height, void *arena,
                           size_t arena_bytes, uint32_t part, uint32_t parts, fan_team *team);
@@ -124,7 +124,12 @@ struct fan_call {
     uint32_t height;
     uint32_t part;
     uint32_t parts;
-    uint32_t groups;
+    uint32_t halves;
+    uint32_t middle;
+    uint32_t strips;
+    uint32_t first_group;
+    uint32_t end_group;
+    uint32_t helps;
     uint32_t group_values;
     uint32_t group;
     uint32_t holds_group;

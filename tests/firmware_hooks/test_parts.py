@@ -70,21 +70,22 @@ def in_parts(fan: Fan, specialist: int, mosaic: np.ndarray, noise: Noise, parts:
 
 @pytest.mark.parametrize("specialist", range(len(NETWORKS)), ids=[each.name for each in NETWORKS])
 def test_the_result_is_the_same_to_the_bit_for_any_number_of_parts(fan: Fan, specialist: int) -> None:
-    """Also where there are more parts than chunks of columns."""
-    for height, width in ((32, 16), (64, 32), (48, 80), (32, 272)):
+    """Also where there are more parts than chunks of columns, and where a tile is too wide to be halved."""
+    for height, width in ((32, 16), (64, 32), (48, 80), (32, 272), (32, 1040)):
         mosaic = mosaic_of(height, width)
         expected = fan.denoised(specialist, mosaic, USUAL)
         for parts in (1, 2, 3, 4):
             assert in_parts(fan, specialist, mosaic, USUAL, parts).tobytes() == expected.tobytes(), (width, parts)
 
 
-def test_a_part_that_comes_late_is_not_waited_for(fan: Fan) -> None:
+@pytest.mark.parametrize("calls", [2, 3, 4])
+def test_a_part_that_comes_late_is_not_waited_for(fan: Fan, calls: int) -> None:
     """All parts one after the other in one thread; the first does it all."""
-    mosaic, team, calls = mosaic_of(48, 80), TeamStruct(), 3
+    mosaic, team = mosaic_of(48, 80), TeamStruct()
     out, noise = np.full((48, 80), 7, np.float32), NoiseStruct(USUAL.shot, USUAL.read)
     arena = Arena(fan.arena_bytes_of_parts(0, 80, 48, calls), 0xFF)
     expected = fan.denoised(0, mosaic, USUAL).tobytes()
-    for part in (1, 0, 2):
+    for part in (1, 0, *range(2, calls)):
         status = fan.run_part(
             *(0, noise, mosaic.ctypes.data, 80, out.ctypes.data, 80, 80, 48, arena.address, arena.size_bytes),
             *(part, calls, ctypes.byref(team)),
@@ -106,19 +107,24 @@ def test_no_noise_is_a_copy_in_parts_too(fan: Fan) -> None:
 def test_further_parts_cost_their_scratch_memory_and_the_margins_of_their_rings(fan: Fan, engine: Engine) -> None:
     scratch = -(-engine.scratch_bytes // 64) * 64
     for specialist in range(len(NETWORKS)):
-        # Four groups of 64 columns need what four tiles of 128 px do, but for zeros that they share.
-        four, quarter, single = (
-            fan.arena_bytes_of_parts(specialist, width, 32, parts) for width, parts in ((512, 4), (128, 1), (512, 1))
+        # Three groups of 64 columns need what three tiles of 128 px do, but for zeros that they share.
+        three, third, single = (
+            fan.arena_bytes_of_parts(specialist, width, 32, parts) for width, parts in ((384, 3), (128, 1), (384, 1))
         )
-        assert fan.arena_bytes(specialist, 512, 32) == single
-        assert four <= 4 * quarter
-        assert four - 3 * scratch < 1.2 * single
+        assert fan.arena_bytes(specialist, 384, 32) == single
+        assert three <= 3 * third
+        assert three - 2 * scratch < 1.2 * single
     assert fan.arena_bytes_of_parts(0, 96, 32, 0) == fan.arena_bytes_of_parts(0, 96, 32, MOST_PARTS + 1) == 0
+
+
+def test_halves_have_rings_of_the_whole_width(fan: Fan) -> None:
+    single, of_two = fan.arena_bytes(0, 256, 64), fan.arena_bytes_of_parts(0, 256, 64, 2)
+    assert 1.8 * single < of_two < 2.5 * single
 
 
 def test_parts_without_columns_cost_scratch_memory_alone(fan: Fan, engine: Engine) -> None:
     """Six columns of the coarsest scale are six groups at most."""
-    sizes = [fan.arena_bytes_of_parts(0, 96, 32, parts) for parts in range(6, MOST_PARTS + 1)]
+    sizes = [fan.arena_bytes_of_parts(0, 96, 16, parts) for parts in range(6, MOST_PARTS + 1)]
     assert set(np.diff(sizes)) == {-(-engine.scratch_bytes // 64) * 64}
 
 
@@ -181,7 +187,7 @@ def watched(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("specialist", range(len(NETWORKS)), ids=[each.name for each in NETWORKS])
-@pytest.mark.parametrize(("width", "parts"), [(16, 2), (80, 3), (272, 2)])
+@pytest.mark.parametrize(("width", "parts"), [(16, 2), (80, 3), (80, 4), (272, 2)])
 def test_there_is_no_race(watched: Path, specialist: int, width: int, parts: int) -> None:
     done = subprocess.run([watched, str(specialist), str(width), "64", str(parts), "2"], capture_output=True, text=True)
     if "unexpected memory mapping" in done.stderr:
