@@ -132,6 +132,7 @@ struct fan_call {
     uint32_t helps;
     uint32_t group_values;
     uint32_t group;
+    uint32_t rows;
     uint32_t holds_group;
     uint32_t phase;
     uint32_t tried;

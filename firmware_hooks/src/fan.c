@@ -67,12 +67,15 @@ static uint32_t strip_of(const fan_call *call) { return call->group % call->stri
 /* Whether the call's group is made from the middle upwards. */
 static uint32_t is_upward(const fan_call *call) { return call->group < call->strips && call->halves == 2u; }
 
-/* Packed rows of a scale that the call's group has; they are counted from where it begins. */
-static int32_t own_rows(const fan_call *call, uint8_t scale)
+/* Makes a group that of the call. */
+static void turn_to(fan_call *call, uint32_t group)
 {
-    const uint32_t rows = is_upward(call) ? call->middle : call->height - call->middle;
-    return (int32_t)((rows / 2u) >> scale);
+    call->group = group;
+    call->rows = (is_upward(call) ? call->middle : call->height - call->middle) / 2u;
 }
+
+/* Packed rows of a scale that the call's group has; they are counted from where it begins. */
+static int32_t own_rows(const fan_call *call, uint8_t scale) { return (int32_t)(call->rows >> scale); }
 
 /* The row of the tile that a row of the call's group is. */
 static uint32_t row_of_tile(const fan_call *call, int32_t row, uint8_t scale)
@@ -368,14 +371,15 @@ static int take_group(fan_call *call)
     }
     const uint32_t groups = call->end_group - call->first_group;
     while (call->tried < groups) {
-        call->group = call->first_group + (call->part + call->tried) % groups;
+        const uint32_t group = call->first_group + (call->part + call->tried) % groups;
         ++call->tried;
-        uint32_t *state = &call->team->groups[call->group][0];
+        uint32_t *state = &call->team->groups[group][0];
         uint32_t before = 2u * (call->phase - 1u);
         /* To look first is cheaper where another part has it. */
         if (__atomic_load_n(state, __ATOMIC_RELAXED) == before &&
             __atomic_compare_exchange_n(state, &before, before + 1u, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
             call->holds_group = 1u;
+            turn_to(call, group);
             return 1;
         }
     }
@@ -610,7 +614,7 @@ fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *
     call->team = team;
     cut(call, width, height, parts);
     look_after(call, 0u, call->halves);
-    call->group = 0u;
+    turn_to(call, 0u);
     call->holds_group = 0u;
     call->phase = 0u;
     call->rings_read = 0u;
