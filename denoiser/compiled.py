@@ -1,7 +1,7 @@
 """The network run by a bundle's library, over threads.
 
 The library streams a tile row by row: its scratch memory grows with a tile's width but not with its
-height, so a frame is one tile, whose columns the threads share. Only a frame that would take too much memory is
+height, so a frame is one tile, which the threads share. Only a frame that would take too much memory is
 cut into strips of full width, one after the other, since each computes its halo above and below anew. Strips
 begin on the grid of `isp.tiling` and go on beyond the frame as its tiles do, so that the result is
 PyTorch's to rounding; it is the same to the bit for any number of threads.

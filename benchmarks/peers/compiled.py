@@ -20,7 +20,7 @@ from isp.cfa import Cfa
 def open_library(
     folder: Path, model: str, noise: NoisePerColour, mosaic: np.ndarray, threads: int
 ) -> Callable[[], np.ndarray]:
-    """What denoises a mosaic, RGGB float32 [H, W] of multiples of 16, whose columns the threads share."""
+    """What denoises a mosaic, RGGB float32 [H, W] of multiples of 16, which the threads share."""
     library = bundle.read(folder).load()
     specialist = library.specialists.index(model)
     height, width = mosaic.shape

@@ -104,7 +104,7 @@ def open_sgemm(cpus: list[int], stack: ExitStack) -> Contestant:
 
 
 def open_compiled(bench: Bench, scene: Scene, cpus: list[int], stack: ExitStack) -> Contestant:
-    """The library, whose threads share the image's columns."""
+    """The library, whose threads share the image."""
     engine = stack.enter_context(Engine(sys.executable, cpus))
     engine.ask("open_library", threads=len(cpus), **_of_bundle(bench, scene))
     return checked(engine, _blank(COMPILED, "", "whole", _flop(bench, scene)), scene.mosaic_error)
