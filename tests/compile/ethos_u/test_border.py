@@ -184,7 +184,7 @@ def test_the_integers_that_c_gives(
     difference = np.abs(found.astype(int) - expected)
     # Where float32 falls on the other side of a half.
     assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= 0.005 * difference.size
+    assert np.count_nonzero(difference) <= 0.01 * difference.size
     assert len(np.unique(expected)) > 10
 
 
