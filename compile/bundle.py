@@ -38,6 +38,7 @@ from compile.verification import Verification
 from denoiser.network import INPUT_CHANNELS, complexity, receptive_field
 from isp.atomic import replacing
 from isp.report.sidecar import sha256
+from targets import descriptions
 from targets.descriptions import OperatingSystem, Precision, Target
 from targets.golden import FOLDER as GOLDEN_FOLDER
 from targets.golden import GoldenSet
@@ -124,6 +125,7 @@ def build(request: Request, folder: Path) -> Built:
     for hook in HOOKS:
         with as_file(files("firmware_hooks").joinpath(hook)) as source:
             shutil.copyfile(source, folder / hook)
+    descriptions.keep_in_bundle(request.target, folder)
     chosen = records.tuned(request.untuned, (TUNING, records.SHIPPED), request.target, request.vectors)
     functions = {
         model_tables.symbol(kernel): scheduled(kernel, request.vectors, tiling) for kernel, tiling in chosen.items()

@@ -20,7 +20,7 @@ from typing import Final
 from isp.errors import ConfigError
 from targets.agent_parts import AgentParts, interface_version, parts_of, stand_in
 from targets.core_features import CoreFeature, needed_features
-from targets.descriptions import OperatingSystem, Target, load
+from targets.descriptions import OperatingSystem, Target, load, of_bundle
 from targets.machine_image import PORT, build_image, c_text
 from targets.machines import Machine, machines_for, npu_machines_for
 from targets.npu_bundle import AnyBundle, NpuBundle, read_any
@@ -43,7 +43,7 @@ def build_agent(bundle: Path, output: Path, machine: Machine | None = None, *, t
     InputError for a folder that holds no usable bundle; ToolchainError where there is no compiler, or it fails.
     """
     made = read_any(bundle)
-    target = target or load(made.manifest.target)
+    target = target or of_bundle(made.folder, made.manifest.target)
     _check_bundle(made, target)
     _check_machine(made, target, machine)
     if machine is not None:
@@ -78,7 +78,7 @@ def write_agent_sources(bundle: Path, folder: Path, *, target: Target | None = N
     Raises ConfigError for another folder or another version of the interface, InputError for no usable bundle.
     """
     made = read_any(bundle)
-    target = target or load(made.manifest.target)
+    target = target or of_bundle(made.folder, made.manifest.target)
     _check_bundle(made, target)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ConfigError(f"{folder}: exists already", expected="a folder to be made")

@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="/dev/ttyUSB0, COM5, socket://HOST:PORT, rfc2217://HOST:PORT, ssh:USER@HOST, or an emulator: user:CPU, "
         "qemu:MACHINE, user:host for this machine (default: the board that is attached)",
     )
-    parser.add_argument("--target", metavar="FILE", help="description of the bundle's target, if it is your own")
+    parser.add_argument("--target", metavar="FILE", help="description of the bundle's target (default: its own)")
     parser.add_argument("--specialist", metavar="NAME", help="only this network (default: all)")
     parser.add_argument("--tiles", default="", metavar="NAMES", help="only these golden tiles, with commas between")
     parser.add_argument(
@@ -68,13 +68,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     # numpy and others are imported only now, so that `--help` answers at once.
-    from targets.descriptions import load
+    from targets.descriptions import load, of_bundle
     from targets.npu_bundle import NpuBundle, read_any
     from targets.validate import chosen_tiles
     from targets.validation import table
 
     bundle = read_any(arguments.bundle)
-    target = load(arguments.target or bundle.manifest.target)
+    target = load(arguments.target) if arguments.target else of_bundle(bundle.folder, bundle.manifest.target)
     if target.name != bundle.manifest.target:
         raise ConfigError(f"{bundle.folder}: a bundle for {bundle.manifest.target}", expected=f"one for {target.name}")
     threshold = None if isinstance(bundle, NpuBundle) else _threshold(bundle, target)

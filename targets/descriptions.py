@@ -32,6 +32,7 @@ from isp.registry import nearest
 FOLDER = Path(__file__).with_suffix("")
 SUFFIX = ".yaml"
 HOST = "host"
+IN_BUNDLE = "target.yaml"
 CPU_FACTS = Path("/proc/cpuinfo")
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -202,6 +203,22 @@ def load(name: str) -> Target:
         expected=f"a target's name or the path of a {SUFFIX} file",
         remedy=nearest(name, names()),
     )
+
+
+def keep_in_bundle(target: Target, folder: Path) -> None:
+    """Leaves the description of a target of the user's own in a bundle for it; `of_bundle` finds it there."""
+    if target.name not in names():
+        content = TypeAdapter(Target).dump_python(target, mode="json", exclude_none=True)
+        (folder / IN_BUNDLE).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def of_bundle(folder: Path, name: str) -> Target:
+    """The target that the bundle in a folder is for. name: what its manifest calls it.
+
+    Raises ConfigError if it neither comes with the program nor lies in the bundle, InputError as `load`.
+    """
+    path = folder / IN_BUNDLE
+    return load(str(path)) if name not in names() and path.is_file() else load(name)
 
 
 def host(machine: str, system: str, flags: frozenset[str]) -> Target:

@@ -43,6 +43,7 @@ from compile.networks import SourceFamily, SourceNetwork
 from compile.relax_import import to_relax
 from denoiser.network import INPUT_CHANNELS
 from isp.atomic import replacing
+from targets import descriptions
 from targets.descriptions import Npu, Target
 from targets.golden import FOLDER as GOLDEN_FOLDER
 from targets.golden import GoldenSet
@@ -153,6 +154,7 @@ def write(request: Request, built: tuple[Built, ...], folder: Path) -> None:
     for hook in HOOKS:
         with as_file(files("firmware_hooks").joinpath(hook)) as source:
             shutil.copyfile(source, folder / hook)
+    descriptions.keep_in_bundle(request.target, folder)
     (folder / MODEL).write_text(write_tables(_entries(built), request.layout), encoding="utf-8")
     for number, one in enumerate(built):
         compiled = one.tile.compiled

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 
 from isp.errors import ConfigError, InputError
-from targets.descriptions import FOLDER, OperatingSystem, Precision, load, names
+from targets.descriptions import FOLDER, OperatingSystem, Precision, keep_in_bundle, load, names, of_bundle
 
 CORTEX_A = ("arm64", "cortex-a53", "cortex-a55", "cortex-a72", "cortex-a76")
 CORTEX_M = ("cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7")
@@ -152,3 +152,26 @@ def test_what_is_no_description_is_refused(tmp_path: Path, content: bytes) -> No
 def test_a_missing_file_is_named(name: str) -> None:
     with pytest.raises(InputError, match=f"{name}: No such file"):
         load(name)
+
+
+def test_a_bundle_keeps_the_description_of_a_target_of_ones_own(tmp_path: Path) -> None:
+    own = replace(load("cortex-a72"), name="my-core")
+    keep_in_bundle(own, tmp_path)
+    assert of_bundle(tmp_path, "my-core") == own
+    # One that comes with the program is the program's, whatever lies in the bundle.
+    assert of_bundle(tmp_path, "cortex-a72") == load("cortex-a72")
+
+
+def test_a_bundle_for_a_known_target_needs_no_description(tmp_path: Path) -> None:
+    keep_in_bundle(load("cortex-m7"), tmp_path)
+    assert not any(tmp_path.iterdir())
+    assert of_bundle(tmp_path, "cortex-m7") == load("cortex-m7")
+    with pytest.raises(ConfigError, match="no target is named 'my-core'"):
+        of_bundle(tmp_path, "my-core")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_description_survives_being_kept(tmp_path: Path, name: str) -> None:
+    own = replace(load(name), name="my-core")
+    keep_in_bundle(own, tmp_path)
+    assert of_bundle(tmp_path, "my-core") == own
