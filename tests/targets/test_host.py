@@ -28,7 +28,7 @@ SKYLAKE_SP = HASWELL | {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl
 
 @pytest.mark.parametrize(
     ("flags", "cpu", "lanes"),
-    [(SKYLAKE_SP, "x86-64-v4", 8), (HASWELL, "x86-64-v3", 8), (frozenset({"sse2", "sse4_2"}), "x86-64", 4)],
+    [(SKYLAKE_SP, "x86-64-v4", 16), (HASWELL, "x86-64-v3", 8), (frozenset({"sse2", "sse4_2"}), "x86-64", 4)],
 )
 def test_x86_64_by_its_level(flags: frozenset[str], cpu: str, lanes: int) -> None:
     target = host("x86_64", "Linux", flags)
