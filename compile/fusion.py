@@ -155,26 +155,25 @@ class _Builder:
         if rows is None or node.weight.shape[3] != side or not (node.groups == 1 or depthwise_here):
             return self.ring(by_relax(node))
         source = self.ring(node.source)
-        target = self._new_ring(node)
         if node.groups == 1:
-            kernel: RowConvolution | RowFewOutputs
-            outputs, inputs = node.shape[0], node.source.shape[0]
-            share, rest = divmod(self.lanes, outputs)
-            # Of the network's answer, which no kernel reads in vectors, columns may share one.
-            if node is not self.output or rest or COLUMNS % share:
-                kernel = RowConvolution(side, inputs, source.channels, target.channels, "none")
-            else:
-                target = Ring(target.scale, outputs)
-                if side == few_outputs.SIDE and share >= side:
-                    kernel = RowFewOutputs(inputs, source.channels, outputs)
-                else:
-                    kernel = RowConvolution(side, inputs, source.channels, outputs, "none", share)
-            return self._append(
-                Step(kernel, source, rows, None, target, kernel.packed(node.weight, node.bias, self.lanes), 1)
-            )
+            kernel = self._dense(node, side, source)
+            target = Ring(self._scale(node), kernel.outputs)
+            packed = kernel.packed(node.weight, node.bias, self.lanes)
+            return self._append(Step(kernel, source, rows, None, target, packed, 1))
+        target = self._new_ring(node)
         depthwise = RowDepthwise(side, source.channels)
         packed = depthwise.packed(node.weight, node.bias)
         return self._append(Step(depthwise, source, rows, None, target, packed, 1))
+
+    def _dense(self, node: Convolution, side: Literal[1, 2, 3], source: Ring) -> RowConvolution | RowFewOutputs:
+        """Of the network's answer, which no kernel reads in vectors, columns may share one."""
+        inputs, outputs = node.source.shape[0], node.shape[0]
+        share, rest = divmod(self.lanes, outputs)
+        if node is not self.output or rest or COLUMNS % share:
+            return RowConvolution(side, inputs, source.channels, padded(outputs, self.lanes), "none")
+        if side == few_outputs.SIDE and share >= side:
+            return RowFewOutputs(inputs, source.channels, outputs)
+        return RowConvolution(side, inputs, source.channels, outputs, "none", share)
 
     def _upsampled(self, node: Node, spread: Convolution, skip: Node | None) -> Ring:
         side, source = None if skip is None else self.ring(skip), self.ring(spread.source)

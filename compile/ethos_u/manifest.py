@@ -23,7 +23,10 @@ ABI = 1
 NETWORKS = "networks"
 FILES = ("payload", "weights", "tosa", "npz")
 """Of each network."""
-HOOKS = ("include/fan.h", "include/fan_npu.h", "src/fan_npu.c", "src/fan_npu_model.h")
+HOOKS = (
+    *("include/fan.h", "include/fan_npu.h"),
+    *("src/fan_npu.c", "src/fan_npu_model.h", "src/fan_normalisation.h"),
+)
 """Taken over from firmware_hooks."""
 MODEL = "src/fan_npu_model.c"
 

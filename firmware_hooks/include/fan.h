@@ -74,7 +74,8 @@ uint32_t fan_rows_done(const fan_call *call);
 
 /* Several threads, each on a core of its own, share one mosaic: each calls fan_run_part with the same arguments but for
  * its part, 0 to parts - 1. Best is when all parts run at once; one that comes late, or whose core has other work, has
- * its share done by the others. The result is the same to the bit for any number of parts.
+ * its share done by the others, but for the piece that it has in hand; of a tile that is cut in halves (fan_groups.h),
+ * the others come by once, when their own half is done. The result is the same to the bit for any number of parts.
  *
  * team: memory that all parts see, one for each call; before the first part begins, zeros but for `yield`. yield: called
  * again and again by a part that has waited for long, so that cores that have other work get on with it. sched_yield

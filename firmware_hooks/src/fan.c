@@ -192,7 +192,7 @@ static void stabilise_rows(const fan_call *call, span rows)
     const uint32_t column = 2u * first_column(call, strip_of(call), 0u);
     const int32_t chunks = (int32_t)chunks_of(own_columns(call, 0u), FAN_COLUMNS);
     for (uint32_t y = rows.first; y < rows.end; ++y) {
-        const float *mosaic = in_row(call, 2u * row_of_tile(call, (int32_t)y, 0u)) + column;
+        const float *mosaic = in_row(call, 2u * row_of_tile(call, y)) + column;
         (void)call->network->stabilise(mosaic, 0, (int32_t)call->in_stride, 0, call->arena, call->stabilise, chunks,
                                        pointer_to(call, row_at(call, 0u, (int32_t)y)), call->scratch);
     }
@@ -206,7 +206,7 @@ static void restore_rows(const fan_call *call, span rows)
     for (uint32_t y = rows.first; y < rows.end; ++y) {
         const int32_t row = row_at(call, answer, (int32_t)y);
         for (uint32_t half = 0u; half < 2u; ++half) {
-            const uint32_t line = 2u * row_of_tile(call, (int32_t)y, 0u) + half;
+            const uint32_t line = 2u * row_of_tile(call, y) + half;
             (void)call->network->restore(in_row(call, line) + column, 0, 0, 0,
                                          pointer_to(call, row + 2 * (int32_t)half), call->restore[half], chunks,
                                          out_row(call, line) + column, call->scratch);
@@ -225,14 +225,14 @@ static void copy_rows(const fan_call *call, span rows)
 
 /* Makes zero what lies on both sides of the rows of a ring of the call's group. The rows themselves are written before
  * they are read. */
-static void clear_margins(const fan_call *call, uint32_t index)
+static void clear_margins(const fan_call *call, uint8_t index)
 {
     const fan_ring *ring = &call->network->rings[index];
     const size_t value_bytes = call->network->value_bytes;
     const size_t left_bytes = ring->channels * value_bytes;
     const size_t pitch_bytes = call->ring_pitches[index] * value_bytes;
     const size_t right = (own_columns(call, ring->scale) + 1u) * left_bytes;
-    uint8_t *row = pointer_to(call, (int32_t)(call->ring_starts[index] + call->group * call->group_values));
+    uint8_t *row = pointer_to(call, place_of(call, index, 0u, call->group)) - left_bytes;
     for (uint32_t i = 0u; i < ring_rows(call, ring); ++i) {
         clear(row, left_bytes);
         clear(row + right, pitch_bytes - right);
@@ -314,7 +314,7 @@ fan_status fan_begin_part(fan_call *call, uint32_t specialist, const fan_noise *
         if (call->group == 0u) {
             clear(pointer_to(call, (int32_t)call->zeros), (call->ring_starts[0] - call->zeros) * network->value_bytes);
         }
-        for (uint32_t i = 0u; i < network->ring_count; ++i) {
+        for (uint8_t i = 0u; i < network->ring_count; ++i) {
             clear_margins(call, i);
         }
     }

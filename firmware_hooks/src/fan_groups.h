@@ -62,11 +62,11 @@ static void turn_to(fan_call *call, uint32_t group)
 /* Packed rows of a scale that the call's group has; they are counted from where it begins. */
 static int32_t own_rows(const fan_call *call, uint8_t scale) { return (int32_t)(call->rows >> scale); }
 
-/* The row of the tile that a row of the call's group is. */
-static uint32_t row_of_tile(const fan_call *call, int32_t row, uint8_t scale)
+/* The packed row of the tile that a row of the call's group is, at the finest scale. */
+static uint32_t row_of_tile(const fan_call *call, uint32_t row)
 {
-    const int32_t middle = (int32_t)((call->middle / 2u) >> scale);
-    return (uint32_t)(is_upward(call) ? middle - 1 - row : middle + row);
+    const uint32_t middle = call->middle / 2u;
+    return is_upward(call) ? middle - 1u - row : middle + row;
 }
 
 /* Where a strip begins, in packed columns of a scale. */

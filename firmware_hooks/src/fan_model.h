@@ -14,7 +14,6 @@
 #endif
 
 #define FAN_NONE 255u
-#define FAN_PLANES 4u
 /* Columns of a chunk. */
 #define FAN_COLUMNS 8u
 

@@ -4,17 +4,7 @@
 
 #include "fan.h"
 #include "fan_model.h"
-
-/* As in denoiser/normalisation.py. */
-#define SHOT_FLOOR 2e-5f
-#define SHOT_IN_READ 4.0f
-#define NO_NOISE 1e-12f
-#define STABILISED_SCALE 16.0f
-#define DEEPEST_SIGMAS 8.0f
-#define RESIDUAL_SIGMAS 4.0f
-
-
-static const uint8_t colour_of_plane[FAN_PLANES] = {0u, 1u, 1u, 2u};
+#include "fan_normalisation.h"
 
 /* Square root of a value from 1e-30 to 1e30: Newton's method, from a start within 6 %. */
 static double square_root(double value)

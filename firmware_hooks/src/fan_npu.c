@@ -4,19 +4,8 @@
 #include <ethosu_driver.h>
 #include <math.h>
 
+#include "fan_normalisation.h"
 #include "fan_npu_model.h"
-
-/* As in denoiser/normalisation.py. */
-#define SHOT_FLOOR 2e-5f
-#define SHOT_IN_READ 4.0f
-#define NO_NOISE 1e-12f
-#define STABILISED_SCALE 16.0f
-#define DEEPEST_SIGMAS 8.0f
-#define RESIDUAL_SIGMAS 4.0f
-
-#define PLANES 4u
-
-static const uint8_t colour_of_plane[PLANES] = {0u, 1u, 1u, 2u};
 
 /* What the arithmetic needs to know of one plane's noise. told_shot, zero: what the network is told, the deviation at
  * black; shot, read: of the answer, one unit of which has the variance shot * x + read. */
@@ -101,10 +90,10 @@ static int noise_is_possible(const fan_noise *noise)
 }
 
 /* Returns the value of the noise-level plane. */
-static float set_planes(const fan_noise *noise, plane_noise planes[PLANES])
+static float set_planes(const fan_noise *noise, plane_noise planes[FAN_PLANES])
 {
     float level = 0.0f;
-    for (unsigned plane = 0u; plane < PLANES; ++plane) {
+    for (unsigned plane = 0u; plane < FAN_PLANES; ++plane) {
         const float shot = fmaxf(noise->shot[colour_of_plane[plane]], NO_NOISE);
         const float read = noise->read[colour_of_plane[plane]];
         const float excess = fmaxf(SHOT_FLOOR / (shot + SHOT_IN_READ * read), 1.0f);
@@ -114,7 +103,7 @@ static float set_planes(const fan_noise *noise, plane_noise planes[PLANES])
         planes[plane].zero = sqrtf(0.375f * told_shot * told_shot + read * excess);
         planes[plane].shot = noise->shot[colour_of_plane[plane]] * unit;
         planes[plane].read = read * unit;
-        level += fmaxf(told_shot, SHOT_FLOOR) / (float)PLANES;
+        level += fmaxf(told_shot, SHOT_FLOOR) / (float)FAN_PLANES;
     }
     return 0.5f * log10f(level) + 1.5f;
 }
@@ -190,7 +179,7 @@ fan_npu_status fan_npu_give(uint32_t specialist, const fan_noise *noise, const f
     if (!in || !noise_is_possible(noise) || in_stride < network->tile_px) {
         return FAN_NPU_BAD_ARGUMENT;
     }
-    plane_noise planes[PLANES];
+    plane_noise planes[FAN_PLANES];
     const float level = set_planes(noise, planes);
     const fan_npu_tensor *input = &network->input;
     const float per_step = 1.0f / input->step;
@@ -199,12 +188,12 @@ fan_npu_status fan_npu_give(uint32_t specialist, const fan_noise *noise, const f
     for (size_t y = 0u; y < side; ++y) {
         for (size_t x = 0u; x < side; ++x) {
             const size_t pixel = (y * side + x) * input->pixel_stride;
-            for (unsigned plane = 0u; plane < PLANES; ++plane) {
+            for (unsigned plane = 0u; plane < FAN_PLANES; ++plane) {
                 const float value = in[(2u * y + plane / 2u) * in_stride + 2u * x + plane % 2u];
                 const float seen = stabilised(value, &planes[plane]);
                 store(values, pixel + plane * input->channel_stride, network->value_bytes, seen * per_step);
             }
-            store(values, pixel + PLANES * input->channel_stride, network->value_bytes, level * per_step);
+            store(values, pixel + FAN_PLANES * input->channel_stride, network->value_bytes, level * per_step);
         }
     }
     return FAN_NPU_OK;
@@ -242,7 +231,7 @@ fan_npu_status fan_npu_take(uint32_t specialist, const fan_noise *noise, const f
     if (!in || !out || !noise_is_possible(noise) || in_stride < network->tile_px || out_stride < network->tile_px) {
         return FAN_NPU_BAD_ARGUMENT;
     }
-    plane_noise planes[PLANES];
+    plane_noise planes[FAN_PLANES];
     (void)set_planes(noise, planes);
     const fan_npu_tensor *output = &network->output;
     const uint8_t *values = (const uint8_t *)memory->scratch + output->offset;
@@ -250,7 +239,7 @@ fan_npu_status fan_npu_take(uint32_t specialist, const fan_noise *noise, const f
     for (size_t y = 0u; y < side; ++y) {
         for (size_t x = 0u; x < side; ++x) {
             const size_t pixel = (y * side + x) * output->pixel_stride;
-            for (unsigned plane = 0u; plane < PLANES; ++plane) {
+            for (unsigned plane = 0u; plane < FAN_PLANES; ++plane) {
                 const size_t row = 2u * y + plane / 2u, column = 2u * x + plane % 2u;
                 const float answer = load(values, pixel + plane * output->channel_stride, network->value_bytes);
                 const float value = in[row * in_stride + column];

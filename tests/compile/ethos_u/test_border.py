@@ -182,9 +182,9 @@ def test_the_integers_that_c_gives(
     expected = border.integers(border.seen(mosaic, *noise), network, layout)
     found = np.fromfile(target, network.precision.activation).reshape(expected.shape)
     difference = np.abs(found.astype(int) - expected)
-    # Where float32 falls on the other side of a half.
+    # Where float32 falls on the other side of a half; of the smallest tile, whose 320 values are few, once more.
     assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= 0.01 * difference.size
+    assert np.count_nonzero(difference) <= 0.005 * difference.size + 1
     assert len(np.unique(expected)) > 10
 
 

@@ -49,6 +49,7 @@ def test_the_files(npu_bundle: NpuBundle) -> None:
         "report.html",
         "include/fan.h",
         "include/fan_npu.h",
+        "src/fan_normalisation.h",
         "src/fan_npu.c",
         "src/fan_npu_model.h",
         "src/fan_npu_model.c",
@@ -56,7 +57,13 @@ def test_the_files(npu_bundle: NpuBundle) -> None:
         "golden/index.json",
         *(f"golden/0/{tile}.{part}" for tile in TILES for part in parts),
     }
-    for name in ("include/fan.h", "include/fan_npu.h", "src/fan_npu.c", "src/fan_npu_model.h"):
+    for name in (
+        "include/fan.h",
+        "include/fan_npu.h",
+        "src/fan_normalisation.h",
+        "src/fan_npu.c",
+        "src/fan_npu_model.h",
+    ):
         assert (npu_bundle.folder / name).read_bytes() == files("firmware_hooks").joinpath(name).read_bytes()
 
 
@@ -105,7 +112,7 @@ def test_every_file_is_the_one_that_the_manifest_lists(npu_bundle: NpuBundle, ma
     (one,) = manifest["specialists"]
     integers = [file for tile in one["golden"].values() for file in tile.values()]
     listed = [*manifest["sources"], *one["files"].values(), *integers]
-    assert len(listed) == 5 + 4 + 2 * len(TILES)
+    assert len(listed) == 6 + 4 + 2 * len(TILES)
     for file in listed:
         assert sha256(npu_bundle.folder / file["path"]) == file["sha256"]
 
