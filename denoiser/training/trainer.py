@@ -56,14 +56,14 @@ def schedule(recipe: Recipe, step: int) -> float:
     return warm_up * max(cosine, 1e-3)
 
 
-def draw_batch(source: Photographs, recipe: Recipe, step: int, device: torch.device) -> NoisyBatch:
+def draw_batch(source: Photographs, recipe: Recipe, step: int) -> NoisyBatch:
     """The batch of a step: depends on the recipe's seed and the step alone, so a resumed run sees the same."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    crops = source.crops(recipe.batch, recipe.patch_px, generator).to(device, non_blocking=True)
+    crops = source.crops(recipe.batch, recipe.patch_px, generator)
     return corrupt(pack_rggb(unprocess(crops, generator)), generator, recipe.shot_range)
 
 
-def _batches(source: Photographs, recipe: Recipe, first: int, device: torch.device) -> Iterator[NoisyBatch]:
+def _batches(source: Photographs, recipe: Recipe, first: int) -> Iterator[NoisyBatch]:
     """Batches of the steps from `first` on, made one ahead in a thread."""
     queue: Queue[NoisyBatch] = Queue(maxsize=2)
     stop = threading.Event()
@@ -72,7 +72,7 @@ def _batches(source: Photographs, recipe: Recipe, first: int, device: torch.devi
         for step in range(first, recipe.steps):
             if stop.is_set():
                 return
-            queue.put(draw_batch(source, recipe, step, device))
+            queue.put(draw_batch(source, recipe, step))
 
     thread = threading.Thread(target=produce, daemon=True, name="batches")
     thread.start()
@@ -213,7 +213,7 @@ def train(
 
     with _stop_requests() as asked:
         log.info("%s: training from step %d of %d", folder, trainer.step, recipe.steps)
-        for batch in _batches(source, recipe, trainer.step, device):
+        for batch in _batches(source.to(device), recipe, trainer.step):
             loss = trainer.train_step(batch)
             now = time.monotonic()
             if trainer.step % 20 == 0:

@@ -100,6 +100,25 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
         photographs.load(tmp_path, 32)
 
 
+def test_crops_are_windows_of_the_pictures_in_every_orientation(tmp_path: Path) -> None:
+    size = 24  # of which the smaller copies are too small, so that the pictures alone are drawn from
+    rows, columns = np.mgrid[:31, :40].astype(np.uint8)
+    pictures = [np.dstack([columns, rows, np.full_like(rows, index)]) for index in range(2)]
+    pictures[1] = pictures[1][:28, :25]
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture[..., ::-1])
+    source, _ = photographs.load(tmp_path, size)
+    seen = set()
+    for crop in source.crops(400, size, torch.Generator().manual_seed(5)).numpy():
+        x, y, index = crop.min((0, 1))
+        window = pictures[index][y : y + size, x : x + size]
+        turned = [np.rot90(one, turn) for one in (window, window.swapaxes(0, 1)) for turn in range(4)]
+        matches = [turn for turn, one in enumerate(turned) if np.array_equal(one, crop)]
+        assert len(matches) == 1
+        seen.add((index, matches[0]))
+    assert len(seen) == 2 * 8
+
+
 def test_unprocessed_mid_grey_is_known() -> None:
     grey = torch.full((4, 8, 8, 3), 128, dtype=torch.uint8)
     rgb = unprocess(grey, torch.Generator().manual_seed(0))
