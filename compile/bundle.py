@@ -51,7 +51,7 @@ VERIFICATION, REPORT = "verification.json", "report.html"
 STATIC, SHARED = "lib/libfan.a", "lib/libfan.so"
 KERNELS, WEIGHTS = "lib/kernels.o", "lib/weights.o"
 ENGINE, TABLES = ("src/fan.c", "src/fan_frame.c"), "src/fan_model.c"
-ENGINE_HEADERS = tuple(f"src/fan_{part}.h" for part in ("groups", "model", "noise", "normalisation", "team"))
+ENGINE_HEADERS = tuple(f"src/fan_{part}.h" for part in ("groups", "model", "noise", "normalisation", "rows", "team"))
 HOOKS = ("include/fan.h", "include/fan_frame.h", *ENGINE, *ENGINE_HEADERS)
 """Taken over from firmware_hooks."""
 TUNING = Path("build/tuning")
