@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from isp.errors import ConfigError
 from targets.descriptions import HOST, Target, load, names
-from targets.machines import EMULATOR, load_machine, machine_names
+from targets.machines import EMULATOR, Machine, load_machine, machine_names, npu_machines_for
+from targets.npu_devices import is_substituted
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,16 @@ def emulated_boards() -> Iterator[EmulatedBoard]:
     for name in machine_names():
         machine = load_machine(name)
         compiler, found = compiler_path(described[machine.target]), shutil.which(EMULATOR)
-        yield EmulatedBoard(f"qemu:{name}", machine.target, (machine.target,), EMULATOR, found, compiler)
+        taken = tuple(one.name for one in described.values() if _takes_bundles(machine, one))
+        yield EmulatedBoard(f"qemu:{name}", machine.target, taken, EMULATOR, found, compiler)
 
 
 def compiler_path(target: Target) -> str | None:
     """The target's preferred compiler that is found on this machine."""
     return next(filter(None, map(shutil.which, target.compilers)), None)
+
+
+def _takes_bundles(machine: Machine, target: Target) -> bool:
+    if target.npu is None:
+        return target.name == machine.target
+    return machine in npu_machines_for(target.cpu) and is_substituted(target.npu)

@@ -30,9 +30,14 @@ class DeviceCommand(Protocol):
         ...
 
 
+def is_substituted(npu: Npu) -> bool:
+    """Whether something stands in for an NPU here."""
+    return _family(npu) in {entry.name for entry in entry_points(group=GROUP)}
+
+
 def device_command(npu: Npu) -> DeviceCommand:
     """What stands in for an NPU. Raises ConfigError where nothing does."""
-    family = npu.accelerator.rpartition("-")[0]
+    family = _family(npu)
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if family not in found:
         known = ", ".join(sorted(found)) or "none"
@@ -43,3 +48,7 @@ def device_command(npu: Npu) -> DeviceCommand:
         )
     command: DeviceCommand = found[family].load()
     return command
+
+
+def _family(npu: Npu) -> str:
+    return npu.accelerator.rpartition("-")[0]

@@ -16,8 +16,16 @@ REQUIRED = "FAN_REQUIRE_EMULATORS"
 
 def test_every_target_whose_core_is_emulated_has_a_board() -> None:
     emulated = {name for name in names() if load(name).emulator is not None or machines_for(name)}
-    boards = [target for board in emulated_boards() for target in board.targets]
+    boards = [target for board in emulated_boards() for target in board.targets if load(target).npu is None]
     assert sorted(boards) == sorted({*emulated, "host"})
+
+
+def test_the_board_where_something_stands_in_for_npus_takes_their_bundles() -> None:
+    npus = {board.url: [name for name in board.targets if load(name).npu] for board in emulated_boards()}
+    # Nothing executes an Ethos-U85's command streams, and no board has an Ethos-U65 beside a Cortex-M33.
+    assert {url: taken for url, taken in npus.items() if taken} == {
+        "qemu:mps3-an547": ["ethos-u55-128", "ethos-u55-256", "ethos-u55-64", "ethos-u65-512"]
+    }
 
 
 @pytest.mark.skipif(REQUIRED not in os.environ, reason=f"{REQUIRED} is not set")
