@@ -11,8 +11,9 @@ A defect differs from everything around it. A pixel is taken for one if, all at 
 
 The first is the usual dynamic defect correction of camera processors; the others use that the
 colours of a mosaic see the same light. Two defects side by side in one colour hide each other. The
-limits were chosen on photographs laid out as mosaics: they leave all but one pixel in 15,000 of a
-noise-free picture as it is, and find 85 % of the hot pixels that exceed the noise twelvefold.
+limits were chosen on photographs laid out as mosaics: they leave all but one pixel in 50,000 of them
+as it is, noisy or not, and find 55 % (shot noise 1e-4) to 91 % (1.2e-2) of the hot pixels that exceed
+the noise by 24 times; the others hide in texture.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ BEYOND = ((-3, 0), (3, 0), (0, -3), (0, 3))
 LEAST_CONTRAST = 2.0
 """A defect's excess over its neighbours, at least, relative to the difference among them."""
 MOST_SPREAD = 0.1
-"""Part of a pixel's excess that the four pixels beside it may show on average."""
+"""Part of a pixel's excess that the four pixels beside it may show on average, plus noise."""
+SPREAD_NOISE_SIGMA = 0.5**0.5
+"""Standard deviation of that average, of four differences, in those of a pixel."""
 MOST_GRADIENT = 0.3
 """Part of a pixel's excess by which each of those four may differ from the next of its colour, plus noise."""
 
@@ -81,7 +84,7 @@ def _stands_out(
     stands_out: np.ndarray = (
         (excess > threshold_sigma * sigma)
         & (excess > LEAST_CONTRAST * spread)
-        & (rises.mean(axis=1) < MOST_SPREAD * excess)
+        & (rises.mean(axis=1) < MOST_SPREAD * excess + SPREAD_NOISE_SIGMA * sigma)
         & (np.abs(rises).max(axis=1) < MOST_GRADIENT * excess + 3 * sigma)
     )
     return stands_out

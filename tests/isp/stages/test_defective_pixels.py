@@ -60,6 +60,16 @@ def test_hot_and_dead_pixels_are_found_and_filled(cfa):
     assert np.mean(error < 0.05) > 0.9
 
 
+def test_a_hot_pixel_in_the_dark_is_found_though_noise_lifts_those_beside_it():
+    mosaic = np.full((32, 32), 0.0025, np.float32)
+    sigma = float(np.sqrt(NOISE.variance(np.float32(0.0025), 0)))
+    mosaic[16, 16] += 16 * sigma
+    lifted = 2.2 * sigma  # as on a Canon 550D, by chance
+    for place in ((15, 16), (17, 16), (16, 15), (16, 17)):
+        mosaic[place] += lifted
+    assert run(mosaic, Cfa.RGGB)[16, 16] == np.float32(0.0025)
+
+
 @pytest.mark.parametrize("cfa", list(Cfa))
 @pytest.mark.parametrize("place", [(0, 0), (0, 9), (31, 0), (31, 47), (30, 46), (1, 46)])
 def test_hot_pixels_at_the_border_are_found(cfa, place):
