@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isp.errors import ConfigError, MismatchError
+from targets.cli_agent import BUILD
 
 if TYPE_CHECKING:
     from targets.bundle import Bundle
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WITHOUT_RATE = ("socket:", "ssh:", "user:", "qemu:")
+AGENT_BROUGHT = ("ssh:", "user:", "qemu:")
+"""Boards that carry nothing until a bundle's agent is brought there."""
+WITHOUT_RATE = ("socket:", *AGENT_BROUGHT)
 SIMULATED_NPU_PATIENCE_S = 600.0
 """A core waits for its NPU, and says nothing meanwhile."""
 BOARD_LINES = "board"
@@ -37,7 +40,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "measures time, memory and the link. Exit codes: 0 it passes, 1 it does not, 4 no board, 5 the link failed, 6 "
         "the board cannot run the bundle.",
     )
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that `python -m compile` made")
+    parser.add_argument(
+        "bundle",
+        nargs="?",
+        type=Path,
+        metavar="BUNDLE",
+        help="folder that `python -m compile` made (default: the only one in build, or that which the board carries)",
+    )
     parser.add_argument(
         "--board",
         default="",
@@ -69,11 +78,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     # numpy and others are imported only now, so that `--help` answers at once.
     from targets.descriptions import load, of_bundle
-    from targets.npu_bundle import NpuBundle, read_any
+    from targets.npu_bundle import NpuBundle
     from targets.validate import chosen_tiles
     from targets.validation import table
 
-    bundle = read_any(arguments.bundle)
+    bundle = _bundle(arguments)
     target = load(arguments.target) if arguments.target else of_bundle(bundle.folder, bundle.manifest.target)
     if target.name != bundle.manifest.target:
         raise ConfigError(f"{bundle.folder}: a bundle for {bundle.manifest.target}", expected=f"one for {target.name}")
@@ -101,6 +110,26 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(_raw_text(raw) + "\n")
     _judge(validation, raw)
     return 0
+
+
+def _bundle(arguments: argparse.Namespace) -> AnyBundle:
+    from targets.bundle_choice import only_bundle
+    from targets.link.client import Board
+    from targets.link.messages import Hello
+    from targets.npu_bundle import read_any
+
+    if arguments.bundle is not None:
+        return read_any(arguments.bundle)
+
+    def hello() -> Hello | None:
+        if arguments.board.startswith(AGENT_BROUGHT):
+            return None
+        with Board.open(_url(arguments.board, arguments.baud)) as board:
+            return board.hello
+
+    bundle = only_bundle(BUILD, hello)
+    log.info("bundle: %s", bundle.folder)
+    return bundle
 
 
 def _threshold(bundle: Bundle, target: Target) -> Threshold:

@@ -71,7 +71,10 @@ def only_board(ports: Iterable[ListPortInfo] | None = None) -> str:
     if boards:
         names = ", ".join(f"{port.url} ({port.hello.board})" for port in boards if port.hello)
         raise NoBoardError(f"{len(boards)} boards are attached: {names}", expected="one", remedy=remedy)
-    raise NoBoardError(f"no board is attached: {_troubles(asked)}", remedy=remedy)
+    raise NoBoardError(
+        f"no board is attached: {_troubles(asked)}",
+        remedy=f"{remedy}; `python -m targets list` tells what can be emulated",
+    )
 
 
 def _troubles(asked: Sequence[AttachedPort]) -> str:

@@ -137,6 +137,51 @@ def test_a_board_with_little_memory_is_told_what_is_needed(
     assert main(["validate", str(tiny_bundle), "--board", url, "--tiles", fitting]) == 0
 
 
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty `build` in the folder where commands run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").mkdir()
+    return tmp_path / "build"
+
+
+def test_the_only_bundle_need_not_be_named(
+    tiny_bundle: Path, build: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert main(["validate", "--board", "user:host"]) == 2
+    assert "there is none in build" in capsys.readouterr().err
+    for name in ("host", "arm64.failed"):
+        shutil.copytree(tiny_bundle, build / name)
+    (build / "tuning").mkdir()
+    (build / "broken").mkdir()
+    (build / "broken/manifest.json").write_text("{}")
+    assert main(["validate", "--board", "user:host", "--tiles", "smallest"]) == 0
+    assert "left out: build/broken/manifest.json" in caplog.text
+    assert "bundle: build/host" in caplog.text
+
+
+def test_of_several_bundles_that_is_taken_which_the_board_carries(
+    tiny_bundle: Path,
+    other_bundle: Path,
+    build: Path,
+    start_agent: StartAgent,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    url = start_agent(other_bundle)
+    for name in ("first", "second"):
+        shutil.copytree(tiny_bundle, build / name)
+    assert main(["validate", "--board", "user:host"]) == 2
+    assert "build has build/first, build/second; name one of them" in capsys.readouterr().err
+    assert main(["validate", "--board", url]) == 2
+    assert "which is none of build/first, build/second" in capsys.readouterr().err
+    shutil.copytree(other_bundle, build / "third")
+    assert main(["validate", "--board", url, "--tiles", "smallest"]) == 0
+    assert "bundle: build/third" in caplog.text
+
+
 def test_where_there_is_no_board(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
