@@ -1,6 +1,7 @@
 """What each part of the system gives: variants of one recipe, trained alike for an equal number of steps.
 
     python -m benchmarks.training_ablation feature-align --photographs DIR --steps 1500 --seeds 1 2 3
+    python -m benchmarks.training_ablation placement --photographs DIR --steps 5000
     python -m benchmarks.training_ablation guidance --photographs DIR --teacher FILE --steps 1500
 
 Every variant sees the same crops and noise for the same seed. The score is the raw PSNR on the held-out
@@ -45,6 +46,19 @@ FEATURE_ALIGN: Mapping[str, Recipe] = {
         ),
     ),
 }
+NOWHERE = len(PLAIN.widths)
+PLACEMENT: Mapping[str, Recipe] = {
+    "everywhere": BASE,
+    **{
+        label: replace(BASE, architecture=replace(PLAIN, align_from=finest, align_width=16))
+        for label, finest in {
+            "in the encoder": (0, NOWHERE),
+            "in the decoder": (NOWHERE, 0),
+            "below the finest scale": (1, 1),
+        }.items()
+    },
+}
+"""Where fewer layers are, each is twice as wide, so that all cost about the same."""
 GUIDANCE: Mapping[str, Recipe] = {
     "no teacher": BASE,
     **{
@@ -59,7 +73,11 @@ GUIDANCE: Mapping[str, Recipe] = {
         }.items()
     },
 }
-STUDIES: Mapping[str, Mapping[str, Recipe]] = {"feature-align": FEATURE_ALIGN, "guidance": GUIDANCE}
+STUDIES: Mapping[str, Mapping[str, Recipe]] = {
+    "feature-align": FEATURE_ALIGN,
+    "placement": PLACEMENT,
+    "guidance": GUIDANCE,
+}
 
 
 def final_scores(run: Path, recipe: Recipe) -> tuple[tuple[float, ...], float] | None:

@@ -18,6 +18,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
@@ -42,6 +43,8 @@ class Architecture:
     expansion: int = 2
     align_width: int = 8
     """Hidden width of the Feature-Align layers; 0 leaves them out."""
+    align_from: tuple[int, int] = (0, 0)
+    """Finest scale with a Feature-Align layer, of the encoder's and of the decoder's; one that is not there: none."""
     gamma_range: tuple[float, float] = (0.0, 2.0)
     """What gamma is clamped to."""
 
@@ -112,10 +115,12 @@ class Unaligned(nn.Module):
         return features
 
 
-def _align(width: int, architecture: Architecture) -> nn.Module:
-    if architecture.align_width == 0:
-        return Unaligned()
-    return FeatureAlign(width, architecture.align_width, architecture.gamma_range)
+def _aligns(widths: Iterable[int], architecture: Architecture, finest: int) -> Iterator[nn.Module]:
+    for scale, width in enumerate(widths):
+        if architecture.align_width == 0 or scale < finest:
+            yield Unaligned()
+        else:
+            yield FeatureAlign(width, architecture.align_width, architecture.gamma_range)
 
 
 class FeatureAlignNetwork(nn.Module):
@@ -139,14 +144,14 @@ class FeatureAlignNetwork(nn.Module):
             nn.Sequential(*(ResidualBlock(c, a.expansion, k) for _ in range(n)))
             for c, n, k in zip(w, a.encoder_blocks, a.kernels, strict=True)
         )
-        self.encoder_align = nn.ModuleList(_align(c, a) for c in w)
+        self.encoder_align = nn.ModuleList(_aligns(w, a, a.align_from[0]))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(w))
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairwise(w))
         self.decoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(c, a.expansion, k) for _ in range(n)))
             for c, n, k in zip(w[:-1], a.decoder_blocks, a.kernels[:-1], strict=True)
         )
-        self.decoder_align = nn.ModuleList(_align(c, a) for c in w[:-1])
+        self.decoder_align = nn.ModuleList(_aligns(w[:-1], a, a.align_from[1]))
         self.head = nn.Conv2d(w[0], PACKED_CHANNELS, 3, padding=1)
         for level in self.pyramid:
             nn.init.constant_(level.weight, 0.25)  # type: ignore[arg-type]

@@ -48,5 +48,6 @@ def architectures(draw: st.DrawFn, most_scales: int = 4) -> Architecture:
         several(blocks, scales - 1),
         expansion=draw(st.integers(1, 3)),
         align_width=align_width,
+        align_from=draw(st.sampled_from([(0, 0), (1, 1), (0, most_scales), (most_scales, 0)])),
         gamma_range=draw(st.sampled_from([(0.0, 2.0), (-0.5, 1.5), NO_BOUNDS])),
     )

@@ -97,7 +97,12 @@ def test_every_layer_is_one_step_and_every_ring_is_whole_vectors(architecture: A
     program = fuse(graph_of(network), lanes)
     scales = len(architecture.widths)
     blocks = sum(architecture.encoder_blocks) + sum(architecture.decoder_blocks)
-    pyramids = scales - 1 if architecture.align_width else 0
+    aligned = [
+        scale
+        for count, finest in zip((scales, scales - 1), architecture.align_from, strict=True)
+        for scale in range(finest, count)
+    ]
+    pyramids = max(aligned, default=0) if architecture.align_width else 0
     assert len(program.steps) == 2 + blocks + 2 * (scales - 1) + pyramids
     assert all(ring.channels % lanes == 0 for ring in program.rings)
     assert len(set(program.rings)) == len(program.rings)
