@@ -21,8 +21,8 @@ HOT_PIXEL_SHARE = 0.1
 HOT_PIXEL_SIGMAS = 25.0
 """Largest excess of a hot pixel, in standard deviations of the read noise. Stronger ones are for the
 stage that replaces defective pixels: a network trained to remove them removes real glints as well."""
-WRONG_PROFILE_SHARE = 0.5
-WRONG_PROFILE_OCTAVES = 1.0
+WRONG_PROFILE_SHARE = 0.7
+WRONG_PROFILE_OCTAVES = 1.5
 """A wrong noise model's variance lies up to this many factors of two from the true one."""
 BITS = (8, 10, 12, 14)
 BITS_ODDS = (0.05, 0.2, 0.5, 0.25)

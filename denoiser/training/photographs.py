@@ -23,6 +23,9 @@ what its own camera, demosaicing and compression left."""
 DECIMATIONS = (2, 3)
 """And every second or third pixel of it: the aliased texture that a mosaic's planes have of sharp scenes, which
 pictures that were made small with care are free of."""
+FLAT_SHARE = 0.1
+"""Share of the crops that are flat. Photographs hold so little of skies and walls without grain that a network makes
+a difference between the two greens there, by chance, and nothing tells it not to."""
 HELD_OUT_IN = 16
 
 
@@ -63,6 +66,13 @@ class Photographs:
         along = torch.arange(size, device=self.pixels.device)
         words = self.pixels[corner + along[:, None] * down + along * right]
         return words.view(torch.uint8).view(count, size, size, 4)[..., :3]
+
+
+def flattened(crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Crops uint8 [N, H, W, 3], a share of them replaced by their mean colour."""
+    flat = (torch.rand(len(crops), generator=generator) < FLAT_SHARE).to(crops.device)
+    mean = crops.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
+    return torch.where(flat[:, None, None, None], mean, crops)
 
 
 def _is_held_out(path: Path) -> bool:

@@ -59,7 +59,7 @@ def schedule(recipe: Recipe, step: int) -> float:
 def draw_batch(source: Photographs, recipe: Recipe, step: int) -> NoisyBatch:
     """The batch of a step: depends on the recipe's seed and the step alone, so a resumed run sees the same."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    crops = source.crops(recipe.batch, recipe.patch_px, generator)
+    crops = photographs.flattened(source.crops(recipe.batch, recipe.patch_px, generator), generator)
     return corrupt(pack_rggb(unprocess(crops, generator)), generator, recipe.shot_range)
 
 
