@@ -70,9 +70,9 @@ class Photographs:
 
 def flattened(crops: Tensor, generator: torch.Generator) -> Tensor:
     """Crops uint8 [N, H, W, 3], a share of them replaced by their mean colour."""
-    flat = (torch.rand(len(crops), generator=generator) < FLAT_SHARE).to(crops.device)
-    mean = crops.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
-    return torch.where(flat[:, None, None, None], mean, crops)
+    flat = (torch.rand(len(crops), generator=generator) < FLAT_SHARE).nonzero()[:, 0].to(crops.device)
+    mean = crops[flat].float().mean((1, 2), keepdim=True).round().to(torch.uint8)
+    return crops.index_copy(0, flat, mean.expand(-1, *crops.shape[1:]))
 
 
 def _is_held_out(path: Path) -> bool:
@@ -122,7 +122,9 @@ def load(folder: Path, least_size: int) -> tuple[Photographs, Photographs]:
 def _pack(images: list[np.ndarray]) -> Photographs:
     heights, widths = torch.tensor([image.shape[:2] for image in images]).T
     sizes = heights * widths
-    words = [cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).reshape(-1, 4).view(np.int32)[:, 0] for image in images]
-    pixels = torch.from_numpy(np.concatenate(words))
+    first = sizes.cumsum(0) - sizes
+    pixels = np.empty((int(sizes.sum()), 4), np.uint8)
+    for image, begin, size in zip(images, first.tolist(), sizes.tolist(), strict=True):
+        cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, pixels[begin : begin + size].reshape(*image.shape[:2], 4))
     # The square root lies between one vote a picture and one vote a pixel.
-    return Photographs(pixels, sizes.cumsum(0) - sizes, heights, widths, sizes.float().sqrt())
+    return Photographs(torch.from_numpy(pixels.view(np.int32)[:, 0]), first, heights, widths, sizes.float().sqrt())
