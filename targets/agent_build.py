@@ -22,7 +22,7 @@ from targets.agent_parts import AgentParts, interface_version, parts_of, stand_i
 from targets.core_features import CoreFeature, needed_features
 from targets.descriptions import OperatingSystem, Target, load, of_bundle
 from targets.machine_image import PORT, build_image, c_text
-from targets.machines import Machine, machines_for, npu_machines_for
+from targets.machines import Machine, machines_taking
 from targets.npu_bundle import AnyBundle, NpuBundle, read_any
 from targets.toolchain import required_compiler
 
@@ -159,8 +159,7 @@ def _check_bundle(made: AnyBundle, target: Target) -> None:
 
 
 def _check_machine(made: AnyBundle, target: Target, machine: Machine | None) -> None:
-    is_npu = isinstance(made, NpuBundle)
-    fitting = npu_machines_for(target.cpu) if is_npu else machines_for(target.name)
+    fitting = machines_taking(target)
     if machine is None and target.operating_system is OperatingSystem.NONE:
         ready = ", ".join(one.name for one in fitting) or "none is ready for this core"
         raise ConfigError(
@@ -170,7 +169,7 @@ def _check_machine(made: AnyBundle, target: Target, machine: Machine | None) -> 
         )
     if machine is None or machine.name in {one.name for one in fitting}:
         return
-    if is_npu:
+    if isinstance(made, NpuBundle):
         raise ConfigError(
             f"{made.folder}: a bundle for {target.name}, which {machine.name} has not",
             expected=", ".join(one.name for one in fitting) or f"a board of your own: none with {target.cpu} is ready",

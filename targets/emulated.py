@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from isp.errors import ConfigError
 from targets.descriptions import HOST, Target, load, names
-from targets.machines import EMULATOR, Machine, load_machine, machine_names, npu_machines_for
+from targets.machines import EMULATOR, Machine, load_machine, machine_names, machines_taking
 from targets.npu_devices import is_substituted
 
 
@@ -61,6 +61,4 @@ def compiler_path(target: Target) -> str | None:
 
 
 def _takes_bundles(machine: Machine, target: Target) -> bool:
-    if target.npu is None:
-        return target.name == machine.target
-    return machine in npu_machines_for(target.cpu) and is_substituted(target.npu)
+    return machine in machines_taking(target) and (target.npu is None or is_substituted(target.npu))

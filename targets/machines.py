@@ -24,6 +24,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from isp.errors import ConfigError
 from isp.registry import nearest
 from targets.core_features import CoreFeature
+from targets.descriptions import Target
 
 EMULATOR: Final = "qemu-system-arm"
 INSTALL: Final = f"on Debian and Ubuntu: apt-get install --no-install-recommends {EMULATOR}"
@@ -129,9 +130,11 @@ def machines_for(target: str) -> tuple[Machine, ...]:
     return tuple(machine for machine in _machines().values() if machine.target == target)
 
 
-def npu_machines_for(cpu: str) -> tuple[Machine, ...]:
-    """The machines with that core where something stands in for an NPU."""
-    return tuple(machine for machine in machines_for(cpu) if machine.npu is not None)
+def machines_taking(target: Target) -> tuple[Machine, ...]:
+    """The machines that a bundle for `target` runs on: with its core, and with something in the place of its NPU."""
+    if target.npu is None:
+        return machines_for(target.name)
+    return tuple(machine for machine in machines_for(target.cpu) if machine.npu is not None)
 
 
 @cache
