@@ -6,6 +6,8 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     from targets.validate import chosen_tiles
     from targets.validation import table
 
-    bundle = _bundle(arguments)
+    # Asks the ports that there are, if no board is named; once is enough.
+    url = cache(partial(_url, arguments.board, arguments.baud))
+    bundle = _bundle(arguments, url)
     target = load(arguments.target) if arguments.target else of_bundle(bundle.folder, bundle.manifest.target)
     if target.name != bundle.manifest.target:
         raise ConfigError(f"{bundle.folder}: a bundle for {bundle.manifest.target}", expected=f"one for {target.name}")
@@ -96,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     tiles = chosen_tiles(bundle, tuple(filter(None, arguments.tiles.split(","))), arguments.specialist)
     if arguments.output is not None:
         _make_place(arguments.output)
-    validation = _validated(arguments, bundle, target, tiles, threshold)
+    validation = _validated(arguments, bundle, target, tiles, threshold, url())
     if not arguments.json:
         sys.stdout.write(table(validation) + "\n")
         sys.stdout.flush()
@@ -112,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _bundle(arguments: argparse.Namespace) -> AnyBundle:
+def _bundle(arguments: argparse.Namespace, url: Callable[[], str]) -> AnyBundle:
     from targets.bundle_choice import only_bundle
     from targets.link.client import Board
     from targets.link.messages import Hello
@@ -124,7 +128,7 @@ def _bundle(arguments: argparse.Namespace) -> AnyBundle:
     def hello() -> Hello | None:
         if arguments.board.startswith(AGENT_BROUGHT):
             return None
-        with Board.open(_url(arguments.board, arguments.baud)) as board:
+        with Board.open(url()) as board:
             return board.hello
 
     bundle = only_bundle(BUILD, hello)
@@ -143,14 +147,18 @@ def _threshold(bundle: Bundle, target: Target) -> Threshold:
 
 
 def _validated(
-    arguments: argparse.Namespace, bundle: AnyBundle, target: Target, tiles: Tiles, threshold: Threshold | None
+    arguments: argparse.Namespace,
+    bundle: AnyBundle,
+    target: Target,
+    tiles: Tiles,
+    threshold: Threshold | None,
+    url: str,
 ) -> Validation:
     from targets.link.client import Board
     from targets.link.exchange import PATIENCE_S
     from targets.npu_bundle import NpuBundle
     from targets.validate import EMULATORS, validate
 
-    url = _url(arguments.board, arguments.baud)
     is_simulated = isinstance(bundle, NpuBundle) and url.startswith(EMULATORS)
     patience_s = SIMULATED_NPU_PATIENCE_S if is_simulated else PATIENCE_S
     with Board.open(url, bundle=bundle.folder, target=target, patience_s=patience_s) as board:
