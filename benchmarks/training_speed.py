@@ -62,8 +62,6 @@ def speed(recipe: Recipe, source: Photographs, device: torch.device, steps: int)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.recipe not in RECIPES:
-        raise ConfigError(f"recipe {arguments.recipe!r}", expected=f"one of {', '.join(RECIPES)}")
     if min(arguments.steps, arguments.threads, *arguments.batch) < 1:
         raise ConfigError("--steps, --threads or --batch below 1", expected="1 or more")
     if arguments.device == "cuda" and not torch.cuda.is_available():
@@ -83,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 def main() -> int:
     parser = command.parser(__doc__)
     add_photographs(parser)
-    parser.add_argument("--recipe", default="universal")
+    parser.add_argument("--recipe", choices=RECIPES, default="universal")
     parser.add_argument("--batch", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
